@@ -1,0 +1,83 @@
+//! What a watch can tell the index.
+
+use crate::objects::{EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service};
+
+/// One message from a watch, or from the reader of owners.
+#[derive(Debug)]
+pub enum Change {
+    /// About the own node's Pods.
+    Pods(Update<Pod>),
+    /// About the own Node.
+    Nodes(Update<Node>),
+    /// About Services.
+    Services(Update<Service>),
+    /// About EndpointSlices.
+    EndpointSlices(Update<EndpointSlice>),
+    /// About Namespaces.
+    Namespaces(Update<Namespace>),
+    /// An owner of an own Pod was read; `None`: it does not exist, or has no controller.
+    Owner(OwnerKey, Option<Owner>),
+    /// The watch was closed, because nobody asks any more: what it brought is forgotten, and the
+    /// next question waits for a new sync.
+    Closed(Resource),
+}
+
+/// What happened to the objects of one kind.
+#[derive(Debug)]
+pub enum Update<T> {
+    /// A complete list came to its end.
+    Replace(ListOutcome<T>),
+    /// An object was added or changed.
+    Apply(T),
+    /// An object was deleted.
+    Delete(ObjectKey),
+}
+
+/// A list that was read to its end.
+#[derive(Debug)]
+pub struct ListOutcome<T> {
+    /// The objects that could be decoded.
+    pub objects: Vec<T>,
+    /// Objects that are there but could not be decoded: their last good state stays.
+    pub undecodable: Vec<ObjectKey>,
+    /// Whether there were also objects whose very name could not be read. Then nothing that is
+    /// missing from the list is known to be deleted, and nothing is removed.
+    pub unnamed: bool,
+}
+
+/// Which owner of a Pod was read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerKey {
+    /// Namespace of the Pod, and so of the owner.
+    pub namespace: Box<str>,
+    /// Kind, name and uid. The uid is part of it, because a later object of the same name may
+    /// have another owner.
+    pub owner: Owner,
+}
+
+// === impl ListOutcome ===
+
+impl<T> ListOutcome<T> {
+    /// A list in which everything could be decoded.
+    pub fn of(objects: Vec<T>) -> Self {
+        Self {
+            objects,
+            undecodable: Vec::new(),
+            unnamed: false,
+        }
+    }
+}
+
+// === impl OwnerKey ===
+
+impl OwnerKey {
+    /// The owner that must be read to know the labels of a Pod's workload: that of a ReplicaSet
+    /// or a Job. Other kinds give no labels.
+    pub fn of_pod(pod: &Pod) -> Option<Self> {
+        let owner = pod.meta.controller.as_ref()?;
+        matches!(&*owner.kind, "ReplicaSet" | "Job").then(|| Self {
+            namespace: (*pod.meta.key.namespace).into(),
+            owner: owner.clone(),
+        })
+    }
+}

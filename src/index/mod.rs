@@ -1,0 +1,15 @@
+//! The index: what the watches have told, as one value.
+//!
+//! Pure and synchronous: no client, no clock, no lock. One task owns it, applies
+//! [`Change`]s in the order in which they come and publishes a [`Snapshot`] after each batch.
+//! Readers only ever see snapshots.
+
+mod change;
+mod publish;
+mod snapshot;
+mod state;
+
+pub use change::{Change, ListOutcome, OwnerKey, Update};
+pub use publish::{Snapshots, maintain};
+pub use snapshot::Snapshot;
+pub use state::Index;

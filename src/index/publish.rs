@@ -1,0 +1,64 @@
+//! The task that owns the index, and the place where its snapshots are published.
+
+use super::change::Change;
+use super::snapshot::Snapshot;
+use super::state::Index;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// The latest snapshot. Reading never blocks and never waits.
+#[derive(Debug)]
+pub struct Snapshots {
+    latest: ArcSwap<Snapshot>,
+    version: watch::Sender<u64>,
+}
+
+// === impl Snapshots ===
+
+impl Snapshots {
+    /// Starts with an empty snapshot of that node.
+    pub fn new(node: &str) -> Self {
+        Self {
+            latest: ArcSwap::from_pointee(Snapshot::of_node(node)),
+            version: watch::Sender::new(0),
+        }
+    }
+
+    /// The latest snapshot.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.latest.load_full()
+    }
+
+    /// Tells of each later version. Subscribe before [`load`](Self::load), so that no change falls
+    /// between the two.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Puts a snapshot in the place of the latest.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let version = snapshot.version;
+        self.latest.store(Arc::new(snapshot));
+        self.version.send_replace(version);
+    }
+}
+
+/// Applies changes until the last sender is gone; publishes after each batch, that is, whatever
+/// has queued up while the batch before was applied.
+pub async fn maintain(
+    mut index: Index,
+    mut changes: mpsc::Receiver<Change>,
+    snapshots: Arc<Snapshots>,
+) {
+    const BATCH: usize = 256; // a snapshot may lag this many changes behind, no more
+    let mut batch = Vec::with_capacity(BATCH);
+    while changes.recv_many(&mut batch, BATCH).await > 0 {
+        for change in batch.drain(..) {
+            index.apply(change);
+        }
+        if let Some(snapshot) = index.take_snapshot() {
+            snapshots.publish(snapshot);
+        }
+    }
+}

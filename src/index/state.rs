@@ -1,0 +1,328 @@
+//! Applying changes.
+
+use super::change::{Change, ListOutcome, OwnerKey, Update};
+use super::snapshot::Snapshot;
+use crate::objects::{
+    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store, Stored,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The index. See the module documentation.
+#[derive(Debug)]
+pub struct Index {
+    state: Snapshot,
+    changed: bool,
+}
+
+/// What the index asks of a kind.
+trait Indexed: Stored {
+    /// Whether the object can matter to the targets of this node. One that cannot is not kept;
+    /// one that no longer can is removed.
+    fn matters(&self, _node: &str) -> bool {
+        true
+    }
+}
+
+// === impl Index ===
+
+impl Index {
+    /// An empty index for that node.
+    pub fn new(node: &str) -> Self {
+        Self {
+            state: Snapshot::of_node(node),
+            changed: false,
+        }
+    }
+
+    /// Applies one change.
+    pub fn apply(&mut self, change: Change) {
+        let Snapshot {
+            node,
+            pods,
+            nodes,
+            services,
+            slices,
+            namespaces,
+            ..
+        } = &mut self.state;
+        let (resource, effect) = match change {
+            Change::Pods(told) => (Resource::Pods, update(pods, told, node)),
+            Change::Nodes(told) => (Resource::Nodes, update(nodes, told, node)),
+            Change::Services(told) => (Resource::Services, update(services, told, node)),
+            Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, node)),
+            Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, node)),
+            Change::Owner(key, owner) => return self.owner_was_read(key, owner),
+            Change::Closed(resource) => return self.close(resource),
+        };
+        self.changed |= effect.changed;
+        if effect.listed {
+            self.mark_synced(resource);
+        }
+        if resource == Resource::Pods && effect.changed {
+            self.forget_unused_owners();
+        }
+    }
+
+    /// The state as it is now, with a version that differs from the last one if anything does.
+    /// `None` if nothing changed since the last call.
+    pub fn take_snapshot(&mut self) -> Option<Snapshot> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        self.state.version += 1;
+        Some(self.state.clone())
+    }
+
+    fn mark_synced(&mut self, resource: Resource) {
+        self.changed |= !self.state.synced.contains(resource);
+        self.state.synced = self.state.synced.with(resource);
+    }
+
+    fn owner_was_read(&mut self, key: OwnerKey, owner: Option<Owner>) {
+        // The Pod may be gone while its owner was being read.
+        if self
+            .state
+            .pods
+            .iter()
+            .any(|pod| OwnerKey::of_pod(pod).as_ref() == Some(&key))
+            && self.state.owners.get(&key) != Some(&owner)
+        {
+            Arc::make_mut(&mut self.state.owners).insert(key, owner);
+            self.changed = true;
+        }
+    }
+
+    fn forget_unused_owners(&mut self) {
+        if self.state.owners.is_empty() {
+            return;
+        }
+        let used: HashSet<OwnerKey> = self
+            .state
+            .pods
+            .iter()
+            .filter_map(|pod| OwnerKey::of_pod(pod))
+            .collect();
+        if self.state.owners.keys().any(|key| !used.contains(key)) {
+            Arc::make_mut(&mut self.state.owners).retain(|key, _| used.contains(key));
+        }
+    }
+
+    fn close(&mut self, resource: Resource) {
+        match resource {
+            Resource::Pods => self.state.pods = Store::default(),
+            Resource::Nodes => self.state.nodes = Store::default(),
+            Resource::Services => self.state.services = Store::default(),
+            Resource::EndpointSlices => self.state.slices = Store::default(),
+            Resource::Namespaces => self.state.namespaces = Store::default(),
+            Resource::Owners => self.state.owners = Arc::default(),
+        }
+        self.state.synced = self.state.synced.without(resource);
+        self.changed = true;
+    }
+}
+
+struct Effect {
+    changed: bool,
+    listed: bool,
+}
+
+fn update<T: Indexed>(store: &mut Store<T>, told: Update<T>, node: &str) -> Effect {
+    match told {
+        Update::Replace(list) => Effect {
+            changed: replace(store, list, node),
+            listed: true,
+        },
+        Update::Apply(object) => Effect {
+            changed: apply(store, object, node),
+            listed: false,
+        },
+        Update::Delete(key) => Effect {
+            changed: store.remove(&key),
+            listed: false,
+        },
+    }
+}
+
+fn apply<T: Indexed>(store: &mut Store<T>, object: T, node: &str) -> bool {
+    if object.matters(node) {
+        store.insert(object)
+    } else {
+        store.remove(object.key())
+    }
+}
+
+/// Makes the store equal to the list, but for objects whose content is not known.
+fn replace<T: Indexed>(store: &mut Store<T>, list: ListOutcome<T>, node: &str) -> bool {
+    let mut present: HashSet<ObjectKey> = list.undecodable.into_iter().collect();
+    let mut changed = false;
+    for object in list.objects {
+        present.insert(object.key().clone());
+        changed |= apply(store, object, node);
+    }
+    if !list.unnamed {
+        changed |= store.retain(|object| present.contains(object.key()));
+    }
+    changed
+}
+
+// === impl Indexed ===
+
+impl Indexed for Pod {
+    /// A Pod of another node is no Pod of ours, whoever sent it.
+    fn matters(&self, node: &str) -> bool {
+        *self.node_name == *node
+    }
+}
+
+impl Indexed for Node {
+    fn matters(&self, node: &str) -> bool {
+        *self.meta.key.name == *node
+    }
+}
+
+impl Indexed for Service {}
+
+impl Indexed for EndpointSlice {
+    /// Slices of which no endpoint was kept would make memory follow the cluster.
+    fn matters(&self, _node: &str) -> bool {
+        !self.endpoints.is_empty()
+    }
+}
+
+impl Indexed for Namespace {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Metadata;
+
+    fn pod(name: &str, ip: &str) -> Pod {
+        let key = ObjectKey::new("n", name);
+        let meta = Metadata {
+            key,
+            ..Metadata::default()
+        };
+        Pod {
+            meta,
+            node_name: "a".into(),
+            ip: ip.into(),
+            ..Pod::default()
+        }
+    }
+
+    fn owned(name: &str, replica_set: &str) -> Pod {
+        let mut pod = pod(name, "10.0.0.1");
+        pod.meta.controller = Some(owner("ReplicaSet", replica_set));
+        pod
+    }
+
+    fn owner(kind: &str, name: &str) -> Owner {
+        Owner {
+            kind: kind.into(),
+            name: name.into(),
+            uid: "u".into(),
+        }
+    }
+
+    fn names(index: &Index) -> Vec<&str> {
+        index
+            .state
+            .pods
+            .iter()
+            .map(|pod| &*pod.meta.key.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_list_replaces_but_keeps_what_it_could_not_read() {
+        let mut index = Index::new("a");
+        index.apply(Change::Pods(Update::Replace(ListOutcome::of(vec![
+            pod("gone", "1"),
+            pod("bad", "2"),
+            pod("good", "3"),
+        ]))));
+        let bad = ObjectKey::new("n", "bad");
+        index.apply(Change::Pods(Update::Replace(ListOutcome {
+            objects: vec![pod("good", "4")],
+            undecodable: vec![bad],
+            unnamed: false,
+        })));
+        assert_eq!(names(&index), ["bad", "good"]);
+        index.apply(Change::Pods(Update::Replace(ListOutcome {
+            objects: vec![pod("new", "5")],
+            undecodable: vec![],
+            unnamed: true,
+        })));
+        assert_eq!(names(&index), ["bad", "good", "new"]);
+    }
+
+    #[test]
+    fn a_snapshot_comes_only_with_a_change() {
+        let mut index = Index::new("a");
+        assert!(index.take_snapshot().is_none());
+        index.apply(Change::Pods(Update::Replace(ListOutcome::of(vec![pod(
+            "p", "1",
+        )]))));
+        let first = index.take_snapshot().expect("the first list");
+        assert!(first.synced.contains(Resource::Pods));
+        index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
+        assert!(
+            index.take_snapshot().is_none(),
+            "an equal object is no change"
+        );
+        index.apply(Change::Pods(Update::Apply(pod("p", "2"))));
+        assert!(
+            index
+                .take_snapshot()
+                .is_some_and(|next| next.version > first.version)
+        );
+        assert_eq!(&*first.pods.get("n", "p").expect("still there").ip, "1");
+    }
+
+    #[test]
+    fn an_empty_list_is_a_sync() {
+        let mut index = Index::new("a");
+        index.apply(Change::Services(Update::Replace(ListOutcome::of(vec![]))));
+        assert!(
+            index
+                .take_snapshot()
+                .is_some_and(|s| s.synced.contains(Resource::Services))
+        );
+    }
+
+    #[test]
+    fn a_pod_that_moved_to_another_node_is_gone() {
+        let mut index = Index::new("a");
+        index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
+        index.apply(Change::Pods(Update::Apply(Pod {
+            node_name: "b".into(),
+            ..pod("p", "1")
+        })));
+        assert!(names(&index).is_empty());
+    }
+
+    #[test]
+    fn owners_live_as_long_as_their_pods() {
+        let mut index = Index::new("a");
+        index.apply(Change::Pods(Update::Apply(owned("p", "rs"))));
+        let snapshot = index.take_snapshot().expect("a new pod");
+        let keys: Vec<_> = snapshot.unread_owners().collect();
+        assert_eq!(keys.len(), 1);
+        index.apply(Change::Owner(
+            keys[0].clone(),
+            Some(owner("Deployment", "d")),
+        ));
+        let snapshot = index.take_snapshot().expect("a new owner");
+        assert_eq!(snapshot.unread_owners().count(), 0);
+        let pod = snapshot.pods.get("n", "p").expect("still there");
+        assert_eq!(
+            snapshot.owner_of_owner(pod),
+            Some(&owner("Deployment", "d"))
+        );
+
+        index.apply(Change::Pods(Update::Delete(ObjectKey::new("n", "p"))));
+        index.apply(Change::Owner(keys[0].clone(), None));
+        assert!(index.state.owners.is_empty(), "nobody asks for it any more");
+    }
+}

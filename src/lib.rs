@@ -1,0 +1,32 @@
+//! nodelocal-sd: the Prometheus targets of one Kubernetes node, over http_sd.
+//!
+//! ```text
+//!  API server ──list/watch──▶ kube ──Change──▶ index ──publish──▶ Snapshot (ArcSwap)
+//!                              ▲                                       │
+//!                              └── demand ◀── sd::Query ◀── http ◀── GET /sd/{role}
+//!                                                            │         ▼
+//!                                              JSON ◀── sd::render ◀── targets
+//! ```
+//!
+//! # Invariants
+//!
+//! - **One writer.** One task owns the index; everything else sees immutable snapshots.
+//! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
+//! - **The middle is pure.** [`objects`], [`selector`], [`index`] and [`targets`] know no client,
+//!   no socket and no clock. I/O is in [`kube`] and [`http`] only; kube types stay in [`kube`].
+//! - **Nothing is served before the first complete list**, and no failure ever removes a target:
+//!   only a deletion, seen in a complete list or in a watch event, does.
+//! - **Watches follow the questions.** What no query needs is not watched.
+//! - **Equal state gives equal bytes.**
+
+pub mod demand;
+pub mod http;
+pub mod index;
+pub mod kube;
+pub mod objects;
+pub mod sd;
+pub mod selector;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod status;
+pub mod targets;

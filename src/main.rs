@@ -1,0 +1,3 @@
+//! The command `nodelocal-sd`.
+
+fn main() {}

@@ -1,0 +1,95 @@
+//! Object metadata: what every kind has in common.
+
+use super::StringMap;
+use super::store::ObjectKey;
+use super::wire::null_as_default;
+use serde::Deserialize;
+
+/// `metadata` without what no target needs (managed fields, above all).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Namespace and name; the namespace of a cluster-scoped object is empty.
+    pub key: ObjectKey,
+    /// `uid`; tells an object from a later one of the same name.
+    pub uid: Box<str>,
+    /// Labels.
+    pub labels: StringMap,
+    /// Annotations.
+    pub annotations: StringMap,
+    /// The first owner reference whose `controller` is true.
+    pub controller: Option<Owner>,
+}
+
+/// An owner reference. `apiVersion` is left out, because Prometheus never looks at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// `ReplicaSet`, `Job`, …
+    pub kind: Box<str>,
+    /// Its name, in the namespace of the owned object.
+    pub name: Box<str>,
+    /// Its uid.
+    pub uid: Box<str>,
+}
+
+/// Metadata as it stands in JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MetadataJson {
+    /// The one field that every stored object has; without it the object is undecodable.
+    name: Box<str>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    namespace: Box<str>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    uid: Box<str>,
+    #[serde(default)]
+    labels: StringMap,
+    #[serde(default)]
+    annotations: StringMap,
+    #[serde(default, deserialize_with = "null_as_default")]
+    owner_references: Vec<OwnerJson>,
+}
+
+// Not `flatten`ed from `Owner`: serde's flatten buffers every field.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnerJson {
+    #[serde(deserialize_with = "null_as_default")]
+    controller: bool,
+    #[serde(deserialize_with = "null_as_default")]
+    kind: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    name: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    uid: Box<str>,
+}
+
+// === impl Metadata ===
+
+impl From<MetadataJson> for Metadata {
+    fn from(json: MetadataJson) -> Self {
+        Self {
+            key: ObjectKey {
+                namespace: json.namespace.into(),
+                name: json.name.into(),
+            },
+            uid: json.uid,
+            labels: json.labels,
+            annotations: json.annotations,
+            controller: json
+                .owner_references
+                .into_iter()
+                .find(|reference| reference.controller)
+                .map(
+                    |OwnerJson {
+                         kind, name, uid, ..
+                     }| Owner { kind, name, uid },
+                ),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        MetadataJson::deserialize(input).map(Self::from)
+    }
+}

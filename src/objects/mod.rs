@@ -1,0 +1,28 @@
+//! The objects as targets need them: Kubernetes objects cut down to the fields that some
+//! label, selector or lookup reads. Everything else is skipped while decoding, so that memory
+//! follows what is served and not what the API server sends.
+//!
+//! Plain values: nothing here knows a client, a clock or a runtime. Each type decodes from the
+//! API server's JSON and compares by content, so that an update can say whether it changed
+//! anything.
+
+mod meta;
+mod node;
+mod pod;
+mod resource;
+mod service;
+mod slice;
+mod store;
+mod string_map;
+mod wire;
+
+pub use meta::{Metadata, Owner};
+pub use node::{Namespace, Node, NodeAddress, NodeCondition};
+pub use pod::{Container, ContainerPort, Pod};
+pub use resource::{Resource, ResourceSet};
+pub use service::Service;
+pub use slice::{
+    Conditions, Endpoint, EndpointSlice, SERVICE_NAME, SliceOfNode, SlicePort, TargetRef,
+};
+pub use store::{ObjectKey, Store, Stored};
+pub use string_map::StringMap;

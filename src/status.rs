@@ -1,0 +1,310 @@
+//! How the watches are doing: written by the watch loops, read by health checks, metrics and
+//! debug pages. Plain values and atomics; nothing that a watch needs is ever locked for a reader.
+
+use crate::objects::Resource;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// The status of every resource.
+#[derive(Debug, Default)]
+pub struct Board {
+    entries: [Entry; Resource::ALL.len()],
+}
+
+/// The status of one resource.
+#[derive(Debug, Default)]
+pub struct Entry {
+    counters: Counters,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    requests: [[AtomicU64; Outcome::ALL.len()]; Verb::ALL.len()],
+    events: AtomicU64,
+    relists: AtomicU64,
+    undecodable: AtomicU64,
+    oversized: AtomicU64,
+    dropped_endpoints: AtomicU64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Now {
+    phase: Phase,
+    last_event: Option<(Instant, SystemTime)>,
+    trouble: Option<Trouble>,
+    resource_version: String,
+}
+
+/// What a watch loop is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// No query needs it.
+    #[default]
+    Closed,
+    /// A list is under way, or about to be.
+    Listing,
+    /// Synced, and events flow.
+    Watching,
+    /// The last request failed; the next one waits for its turn.
+    Waiting,
+}
+
+/// What went wrong last, and how it may be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since when nothing has gone right.
+    pub since: SystemTime,
+    /// One sentence: what failed, on what, and what to do where that is known.
+    pub message: String,
+}
+
+/// What was asked of the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// One object by name.
+    Get,
+    /// A list, or one page of it.
+    List,
+    /// A watch.
+    Watch,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Answered in full; a watch: ended in order.
+    Ok,
+    /// 410, as a status or inside a watch.
+    Gone,
+    /// 429.
+    Throttled,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// Any other 4xx.
+    Refused,
+    /// 5xx.
+    ServerError,
+    /// No connection, or cut off.
+    Connection,
+    /// No answer, or silence, for too long.
+    Timeout,
+    /// An answer that cannot be read.
+    Garbled,
+}
+
+/// A copy of an [`Entry`], for readers.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What the loop is doing.
+    pub phase: Phase,
+    /// How long ago the last event, bookmark or list came.
+    pub last_event_age: Option<Duration>,
+    /// When that was.
+    pub last_event: Option<SystemTime>,
+    /// What is wrong, if anything is.
+    pub trouble: Option<Trouble>,
+    /// The version from which a watch would resume.
+    pub resource_version: String,
+    /// Events received since the start, bookmarks included.
+    pub events: u64,
+    /// Lists begun because a version had expired.
+    pub relists: u64,
+    /// Objects that could not be decoded.
+    pub undecodable: u64,
+    /// Objects over the size limit.
+    pub oversized: u64,
+    /// Endpoints of other nodes, dropped while decoding.
+    pub dropped_endpoints: u64,
+}
+
+// === impl Board ===
+
+impl Board {
+    /// The entry of one resource.
+    pub fn of(&self, resource: Resource) -> &Entry {
+        &self.entries[resource.index()]
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Says what the loop is doing now.
+    pub fn set_phase(&self, phase: Phase) {
+        self.lock().phase = phase;
+    }
+
+    /// A list was completed, or an event or bookmark came: all is well, up to this version.
+    pub fn heard(&self, resource_version: &str) {
+        let mut now = self.lock();
+        now.last_event = Some((Instant::now(), SystemTime::now()));
+        now.trouble = None;
+        resource_version.clone_into(&mut now.resource_version);
+    }
+
+    /// Something went wrong. Returns true if that was not known yet: the moment to log it.
+    pub fn set_trouble(&self, message: &str) -> bool {
+        let mut now = self.lock();
+        let since = now
+            .trouble
+            .as_ref()
+            .map_or_else(SystemTime::now, |trouble| trouble.since);
+        let news = now
+            .trouble
+            .as_ref()
+            .is_none_or(|trouble| trouble.message != message);
+        now.trouble = Some(Trouble {
+            since,
+            message: message.to_owned(),
+        });
+        news
+    }
+
+    /// Counts a request that ended.
+    pub fn count_request(&self, verb: Verb, outcome: Outcome) {
+        self.counters.requests[verb as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that ended, by verb and outcome, without those that never happened.
+    pub fn requests(&self) -> impl Iterator<Item = (Verb, Outcome, u64)> {
+        Verb::ALL.into_iter().flat_map(move |verb| {
+            Outcome::ALL.into_iter().filter_map(move |outcome| {
+                let counter = &self.counters.requests[verb as usize][outcome as usize];
+                let count = counter.load(Ordering::Relaxed);
+                (count > 0).then_some((verb, outcome, count))
+            })
+        })
+    }
+
+    /// Counts an event or bookmark.
+    pub fn count_event(&self) {
+        self.counters.events.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a list that became necessary because a version had expired.
+    pub fn count_relist(&self) {
+        self.counters.relists.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an object that could not be decoded.
+    pub fn count_undecodable(&self) {
+        self.counters.undecodable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an object over the size limit.
+    pub fn count_oversized(&self) {
+        self.counters.oversized.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts endpoints of other nodes.
+    pub fn count_dropped_endpoints(&self, dropped: usize) {
+        self.counters
+            .dropped_endpoints
+            .fetch_add(dropped as u64, Ordering::Relaxed);
+    }
+
+    /// A copy for readers.
+    pub fn view(&self) -> View {
+        let Now {
+            phase,
+            last_event,
+            trouble,
+            resource_version,
+        } = self.lock().clone();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        View {
+            phase,
+            last_event_age: last_event.map(|(at, _)| at.elapsed()),
+            last_event: last_event.map(|(_, at)| at),
+            trouble,
+            resource_version,
+            events: count(&self.counters.events),
+            relists: count(&self.counters.relists),
+            undecodable: count(&self.counters.undecodable),
+            oversized: count(&self.counters.oversized),
+            dropped_endpoints: count(&self.counters.dropped_endpoints),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
+        self.now
+            .lock()
+            .expect("nothing panics while it holds this lock")
+    }
+}
+
+// === impl Phase, Verb, Outcome ===
+
+impl Phase {
+    /// Lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Listing => "listing",
+            Self::Watching => "watching",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Get, Self::List, Self::Watch];
+
+    /// The RBAC verb.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Ok,
+        Self::Gone,
+        Self::Throttled,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Refused,
+        Self::ServerError,
+        Self::Connection,
+        Self::Timeout,
+        Self::Garbled,
+    ];
+
+    /// The metric label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Gone => "gone",
+            Self::Throttled => "throttled",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::ServerError => "server_error",
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Garbled => "garbled",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,140 @@
+//! What a caller asks for: a `kubernetes_sd_config` as a value.
+
+use super::profile::Profile;
+use crate::objects::{Resource, ResourceSet};
+use crate::selector::{FieldSelector, LabelSelector};
+use std::collections::BTreeSet;
+
+/// The roles that can be local to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Pods.
+    Pod,
+    /// EndpointSlices.
+    EndpointSlice,
+    /// The own Node.
+    Node,
+}
+
+/// One question. Equal questions are equal values, however their URLs were written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// The role.
+    pub role: Role,
+    /// Only these namespaces; empty: all. With names, each is a world of its own: references do
+    /// not cross from one to another.
+    pub namespaces: BTreeSet<String>,
+    /// Which objects are seen.
+    pub selectors: Selectors,
+    /// Which metadata is attached.
+    pub attach: Attach,
+    /// Beyond Prometheus: only targets whose Service matches.
+    pub service: Option<LabelSelector>,
+    /// Beyond Prometheus: only targets of these service ports (endpoints roles) or container ports
+    /// (role pod); empty: all.
+    pub ports: BTreeSet<String>,
+    /// Overrides the profile.
+    pub compat: Option<Profile>,
+    /// False: never hold an unchanged answer.
+    pub hold: bool,
+}
+
+/// `selectors` of a `kubernetes_sd_config`, by the role that each names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Selectors {
+    /// Pods.
+    pub pod: Selector,
+    /// Services.
+    pub service: Selector,
+    /// EndpointSlices.
+    pub endpointslice: Selector,
+    /// Nodes.
+    pub node: Selector,
+}
+
+/// A label and a field selector, both of which an object must match to be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Selector {
+    /// On labels.
+    pub label: LabelSelector,
+    /// On fields.
+    pub field: FieldSelector,
+}
+
+/// `attach_metadata` of a `kubernetes_sd_config`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attach {
+    /// Labels and annotations of the Node.
+    pub node: bool,
+    /// Labels and annotations of the Namespace.
+    pub namespace: bool,
+    /// The name of the Deployment.
+    pub deployment: bool,
+    /// The name of the Job.
+    pub job: bool,
+    /// The name of the CronJob.
+    pub cronjob: bool,
+}
+
+// === impl Role ===
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pod, Self::EndpointSlice, Self::Node];
+
+    /// The name, as in URLs and in `kubernetes_sd_configs`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::EndpointSlice => "endpointslice",
+            Self::Node => "node",
+        }
+    }
+}
+
+// === impl Query ===
+
+impl Query {
+    /// Everything of that role, without attached metadata.
+    pub fn all(role: Role) -> Self {
+        Self {
+            role,
+            namespaces: BTreeSet::new(),
+            selectors: Selectors::default(),
+            attach: Attach::default(),
+            service: None,
+            ports: BTreeSet::new(),
+            compat: None,
+            hold: true,
+        }
+    }
+
+    /// Which resources an answer is made of. Selectors add none: what they select is watched
+    /// anyway, and they are evaluated here.
+    pub fn resources(&self) -> ResourceSet {
+        let Attach {
+            node,
+            namespace,
+            deployment,
+            job: _,
+            cronjob,
+        } = self.attach;
+        let mut needed = match self.role {
+            Role::Pod => ResourceSet::EMPTY.with(Resource::Pods),
+            Role::EndpointSlice => [Resource::Pods, Resource::Services, Resource::EndpointSlices]
+                .into_iter()
+                .collect(),
+            Role::Node => ResourceSet::EMPTY.with(Resource::Nodes),
+        };
+        for (asked, resource) in [
+            (node, Resource::Nodes),
+            (namespace, Resource::Namespaces),
+            (deployment || cronjob, Resource::Owners),
+        ] {
+            if asked {
+                needed = needed.with(resource);
+            }
+        }
+        needed
+    }
+}
