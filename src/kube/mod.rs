@@ -1,1 +1,33 @@
-//! To be written.
+//! The only place that knows the kube crate: the client, and the loops that keep the index fed.
+//!
+//! The loops are our own. `kube::runtime::watcher` (5.0) lists again every second when lists fail,
+//! spins when watches are closed at once, waits for ever for headers, and stops at one object that
+//! it cannot decode; on every node of a cluster, each of these takes an API server down or blinds
+//! an agent. What they guarantee instead:
+//!
+//! - a failed or unfinished list changes nothing; a watch resumes from the last version it saw, and
+//!   only an expired version (410) or repeated failure leads to a new list;
+//! - every request has a deadline, every retry a growing, jittered delay, and all requests of the
+//!   process share one budget ([`Pacer`]), so that no fault makes more than 30 a minute;
+//! - an object that cannot be decoded, or is too large, costs that object's update and nothing else.
+
+mod backoff;
+mod client;
+mod decode;
+mod failure;
+mod items;
+mod kind;
+mod lines;
+mod list;
+mod owners;
+mod pacer;
+mod reflector;
+mod request;
+mod timing;
+mod watch;
+mod watches;
+
+pub use client::{ConnectError, Source, connect};
+pub use pacer::Pacer;
+pub use timing::Timing;
+pub use watches::{Watches, follow};

@@ -1,0 +1,146 @@
+//! One complete list, page by page, decoded while it comes in.
+
+use super::decode::{self, OBJECT_LIMIT};
+use super::failure::Failure;
+use super::items::{Item, ItemSplitter, ListMeta};
+use super::kind::Kind;
+use super::pacer::Turn;
+use super::reflector::Reflector;
+use super::request::{self, Chunks, Form};
+use crate::index::ListOutcome;
+use crate::status::{Outcome, Verb};
+use form_urlencoded::Serializer;
+use tokio::time::Instant;
+
+/// From which state of the server a list may be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// Whatever its cache has, but nothing older than this version. `0` is any.
+    NotOlderThan(String),
+    /// The most recent state.
+    MostRecent,
+}
+
+/// Pages of fewer would stay below 128 KiB, and the server compresses only what is larger.
+const PAGE: &str = "500";
+
+impl<K: Kind> Reflector<K> {
+    /// Reads the whole list. Nothing of an unfinished one is used.
+    pub(super) async fn list(&mut self, from: &From) -> Result<(ListOutcome<K>, String), Failure> {
+        match self.list_once(from).await {
+            // The token of a page expired while the pages before were read: once more, at once.
+            Err((failure, page)) if page > 0 && failure.is_expired() => {
+                self.entry().count_relist();
+                self.list_once(from).await
+            }
+            result => result,
+        }
+        .map_err(|(failure, _)| failure)
+    }
+
+    /// An error comes with the number of the page that failed.
+    async fn list_once(
+        &mut self,
+        from: &From,
+    ) -> Result<(ListOutcome<K>, String), (Failure, usize)> {
+        let mut outcome = ListOutcome::of(Vec::new());
+        let mut version = None;
+        let mut token = None;
+        for page in 0.. {
+            let turn = if page == 0 { self.turn() } else { Turn::Extra };
+            self.pacer.wait(turn).await;
+            let meta = self.page(from, token.as_deref(), &mut outcome).await;
+            self.count(Verb::List, meta.as_ref().err());
+            let meta = meta.map_err(|failure| (failure, page))?;
+            // All pages are of the version of the first.
+            let version: &String = version.get_or_insert(meta.resource_version.unwrap_or_default());
+            if version.is_empty() {
+                let failure = Failure::Garbled("a list without resourceVersion".to_owned());
+                return Err((failure, page));
+            }
+            match meta.token.filter(|token| !token.is_empty()) {
+                Some(next) => token = Some(next),
+                None => return Ok((outcome, version.clone())),
+            }
+        }
+        unreachable!("the pages end or fail")
+    }
+
+    async fn page(
+        &mut self,
+        from: &From,
+        token: Option<&str>,
+        outcome: &mut ListOutcome<K>,
+    ) -> Result<ListMeta, Failure> {
+        let form = if self.scope.metadata_only {
+            Form::MetadataList
+        } else {
+            Form::Full
+        };
+        let request = request::get(&self.list_uri(from, token), form, true)?;
+        let until = Instant::now() + self.timing.page;
+        let body = request::send(&self.client, request, self.timing.headers).await?;
+        let mut chunks = Chunks::new(body, self.timing.body_silence, until);
+        let mut items = ItemSplitter::new(OBJECT_LIMIT);
+        while let Some(chunk) = chunks.next().await? {
+            items.push(&chunk, |item| self.take(&item, outcome));
+        }
+        items.finish().map_err(Failure::Garbled)
+    }
+
+    fn list_uri(&self, from: &From, token: Option<&str>) -> String {
+        let mut query = Serializer::new(String::new());
+        if let Some(selector) = &self.scope.field_selector {
+            query.append_pair("fieldSelector", selector);
+        }
+        match (token, from) {
+            (Some(token), _) => {
+                query
+                    .append_pair("limit", PAGE)
+                    .append_pair("continue", token);
+            }
+            (None, From::NotOlderThan(version)) if self.scope.is_of_node() => {
+                query
+                    .append_pair("resourceVersion", version)
+                    .append_pair("resourceVersionMatch", "NotOlderThan");
+            }
+            (None, From::MostRecent) if self.scope.is_of_node() => {}
+            // With a version the server would ignore the limit, or read etcd without its index.
+            (None, _) => {
+                query.append_pair("limit", PAGE);
+            }
+        }
+        format!("{}?{}", self.scope.path, query.finish())
+    }
+
+    fn take(&mut self, item: &Item<'_>, outcome: &mut ListOutcome<K>) {
+        let (text, problem) = match item {
+            Item::Whole(text) => match K::decode(text, &self.node) {
+                Ok(object) => {
+                    self.entry()
+                        .count_dropped_endpoints(object.dropped_endpoints());
+                    self.bad_objects.remove(object.key());
+                    outcome.objects.push(object);
+                    return;
+                }
+                Err(error) => (text, Some(error)),
+            },
+            Item::TooLong(text) => (text, None),
+        };
+        let head = decode::head(text).filter(|head| !head.key.name.is_empty());
+        let key = head.map(|head| head.key);
+        self.report_bad_object(key.as_ref(), problem.as_ref());
+        match key {
+            Some(key) => outcome.undecodable.push(key),
+            None => outcome.unnamed = true,
+        }
+    }
+
+    pub(super) fn count(&self, verb: Verb, failure: Option<&Failure>) {
+        self.entry()
+            .count_request(verb, failure.map_or(Outcome::Ok, Failure::outcome));
+        if failure.is_some() {
+            self.pacer.failed();
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Reading the owners of own Pods: ReplicaSets and Jobs, by name, as metadata.
+//!
+//! Never a watch: a node has Pods of a few dozen owners, the cluster has thousands of ReplicaSets,
+//! and the owner of an owner does not change. Each is read once; one that is absent, or could not
+//! be read, is tried again.
+
+use super::backoff::Backoff;
+use super::decode::OBJECT_LIMIT;
+use super::failure::Failure;
+use super::pacer::Turn;
+use super::reflector::{Context, advice, delay_after};
+use super::request::{self, Chunks, Form};
+use crate::index::{Change, OwnerKey, Snapshots};
+use crate::objects::{Metadata, Owner, Resource};
+use crate::status::{Outcome, Phase, Verb};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, warn};
+
+/// Reads what is missing, and again what was absent, until it is dropped.
+pub(super) struct OwnerReader {
+    context: Context,
+    snapshots: Arc<Snapshots>,
+    backoff: Backoff,
+    absent: BTreeMap<OwnerKey, Absent>,
+}
+
+/// An owner that was not there.
+struct Absent {
+    again_at: Instant,
+    wait: Duration,
+}
+
+/// An absent owner may have been deleted with its Pod about to follow, or not have reached this
+/// API server yet: soon at first, then rarely.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const MOST_WAIT: Duration = Duration::from_secs(30 * 60);
+
+impl OwnerReader {
+    pub(super) fn new(context: Context, snapshots: Arc<Snapshots>) -> Self {
+        Self {
+            context,
+            snapshots,
+            backoff: Backoff::default(),
+            absent: BTreeMap::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut versions = self.snapshots.subscribe();
+        loop {
+            let entry = self.context.board.of(Resource::Owners);
+            let snapshot = {
+                versions.borrow_and_update();
+                self.snapshots.load()
+            };
+            self.absent
+                .retain(|key, _| snapshot.owners.contains_key(key));
+            let unread = snapshot.unread_owners().next();
+            let due = self
+                .absent
+                .iter()
+                .find(|(_, absent)| absent.again_at <= Instant::now());
+            if let Some(key) = unread.or_else(|| due.map(|(key, _)| key.clone())) {
+                self.read(key).await;
+                continue;
+            }
+            entry.set_phase(Phase::Watching);
+            let next = self.absent.values().map(|absent| absent.again_at).min();
+            tokio::select! {
+                changed = versions.changed() => if changed.is_err() { return },
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            }
+        }
+    }
+
+    async fn read(&mut self, key: OwnerKey) {
+        let context = &self.context;
+        let entry = context.board.of(Resource::Owners);
+        entry.set_phase(Phase::Listing);
+        context.pacer.wait(Turn::Extra).await;
+        match self.fetch(&key).await {
+            Ok(metadata) => {
+                entry.count_request(Verb::Get, Outcome::Ok);
+                entry.heard(""); // single objects have no version to resume from
+                self.backoff.calm();
+                // An owner of the same name with another uid is not the Pod's owner, but what
+                // Prometheus would find; so its controller counts.
+                self.absent.remove(&key);
+                self.context
+                    .tell(Change::Owner(key, metadata.controller))
+                    .await;
+            }
+            Err(Failure::Status { code: 404, .. }) => {
+                entry.count_request(Verb::Get, Outcome::NotFound);
+                entry.heard("");
+                let wait = self
+                    .absent
+                    .get(&key)
+                    .map_or(FIRST_WAIT, |last| last.wait * 2);
+                let wait = wait.min(MOST_WAIT);
+                debug!(owner = %describe(&key), ?wait, "an owner is absent");
+                let absent = Absent {
+                    again_at: Instant::now() + wait,
+                    wait,
+                };
+                self.absent.insert(key.clone(), absent);
+                self.context.tell(Change::Owner(key, None)).await;
+            }
+            Err(failure) => {
+                entry.count_request(Verb::Get, failure.outcome());
+                context.pacer.failed();
+                entry.set_phase(Phase::Waiting);
+                let (resource, group) = resource_of(&key.owner);
+                let advice = advice(&failure, &["get"], resource, group);
+                let message = format!("get {}: {failure}{advice}", describe(&key));
+                if entry.set_trouble(&message) {
+                    warn!("{message}");
+                }
+                let delay = delay_after(&failure, &mut self.backoff, &context.timing);
+                sleep(delay).await;
+            }
+        }
+    }
+
+    async fn fetch(&self, key: &OwnerKey) -> Result<Metadata, Failure> {
+        #[derive(Deserialize)]
+        struct Object {
+            metadata: Metadata,
+        }
+        let Context { client, timing, .. } = &self.context;
+        let (resource, group) = resource_of(&key.owner);
+        let uri = format!(
+            "/apis/{group}/v1/namespaces/{}/{resource}/{}",
+            key.namespace, key.owner.name
+        );
+        let until = Instant::now() + timing.page;
+        let request = request::get(&uri, Form::Metadata, true)?;
+        let body = request::send(client, request, timing.headers).await?;
+        let mut chunks = Chunks::new(body, timing.body_silence, until);
+        let mut text = Vec::new();
+        while let Some(chunk) = chunks.next().await? {
+            text.extend_from_slice(&chunk);
+            if text.len() > OBJECT_LIMIT {
+                return Err(Failure::Garbled("the object is too large".to_owned()));
+            }
+        }
+        serde_json::from_slice(&text)
+            .map(|object: Object| object.metadata)
+            .map_err(|error| Failure::Garbled(error.to_string()))
+    }
+}
+
+/// The versions in which Prometheus looks them up, whatever the reference says.
+fn resource_of(owner: &Owner) -> (&'static str, &'static str) {
+    match &*owner.kind {
+        "Job" => ("jobs", "batch"),
+        _ => ("replicasets", "apps"),
+    }
+}
+
+fn describe(key: &OwnerKey) -> String {
+    format!("{} {}/{}", key.owner.kind, key.namespace, key.owner.name)
+}

@@ -1,0 +1,272 @@
+//! The loop of one kind: list, watch, resume, and what to do when something fails.
+
+use super::backoff::Backoff;
+use super::failure::Failure;
+use super::kind::{Kind, Scope};
+use super::list::From;
+use super::pacer::{Pacer, Turn};
+use super::timing::{Timing, part_of};
+use crate::index::{Change, Update};
+use crate::objects::{ObjectKey, Resource};
+use crate::status::{Board, Entry, Phase, Verb};
+use std::collections::HashSet;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+/// What every loop works with.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) client: kube::Client,
+    pub(super) node: Arc<str>,
+    pub(super) timing: Arc<Timing>,
+    pub(super) pacer: Arc<Pacer>,
+    pub(super) board: Arc<Board>,
+    pub(super) changes: mpsc::Sender<Change>,
+}
+
+/// Keeps the index equal to what the API server has of one kind.
+pub(super) struct Reflector<K> {
+    context: Context,
+    pub(super) scope: Scope,
+    backoff: Backoff,
+    /// Objects that could not be read the last time they came: each is logged once.
+    pub(super) bad_objects: HashSet<ObjectKey>,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// So many resumes without a single event, and a list is tried instead: the version may be one
+/// that this server will never know.
+const FUTILE_RESUMES: u32 = 3;
+
+/// A server that asks for more than this is not taken at its word.
+const MOST_RETRY_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// How many bad objects are remembered as logged.
+const MOST_BAD_OBJECTS: usize = 1000;
+
+// === impl Context ===
+
+impl Context {
+    /// Hands a change to the index. Without an index the process is about to end.
+    pub(super) async fn tell(&self, change: Change) {
+        let _ = self.changes.send(change).await;
+    }
+}
+
+// === impl Reflector ===
+
+impl<K: Kind> Reflector<K> {
+    pub(super) fn new(context: Context) -> Self {
+        let scope = K::scope(&context.node);
+        Self {
+            context,
+            scope,
+            backoff: Backoff::default(),
+            bad_objects: HashSet::new(),
+            kind: PhantomData,
+        }
+    }
+
+    /// Lists and watches until it is dropped.
+    pub(super) async fn run(mut self) {
+        if K::RESOURCE == Resource::Pods {
+            // The one loop that starts with the process. The others start with a question, which
+            // waits, and which each node's Prometheus asks at a time of its own.
+            sleep(part_of(self.timing.start_jitter)).await;
+        }
+        let mut version = String::new();
+        loop {
+            self.list_until_done(&mut version).await;
+            self.watch_until_expired(&mut version).await;
+        }
+    }
+
+    async fn list_until_done(&mut self, version: &mut String) {
+        let mut from = match version.as_str() {
+            "" => From::NotOlderThan("0".to_owned()),
+            known => From::NotOlderThan(known.to_owned()), // or the state could go back in time
+        };
+        loop {
+            self.entry().set_phase(Phase::Listing);
+            match self.list(&from).await {
+                Ok((outcome, listed)) => {
+                    *version = listed;
+                    info!(resource = %K::RESOURCE, objects = outcome.objects.len(), "listed");
+                    self.tell(K::change(Update::Replace(outcome))).await;
+                    self.entry().heard(version);
+                    return;
+                }
+                Err(failure) => {
+                    if failure.is_expired() {
+                        from = From::MostRecent; // this server does not know our version
+                    }
+                    self.wait_after(Verb::List, &failure).await;
+                }
+            }
+        }
+    }
+
+    /// Returns when only a list can help.
+    async fn watch_until_expired(&mut self, version: &mut String) {
+        let mut headers = self.timing.watch_headers;
+        let mut futile = 0;
+        loop {
+            self.entry().set_phase(Phase::Watching);
+            let before = version.clone();
+            let failure = match self.watch(version, headers).await {
+                Ok(ended) if ended.lived >= self.timing.calm => {
+                    futile = 0;
+                    continue;
+                }
+                // In order, but early: a server that shuts down, or one that always does this.
+                Ok(ended) => {
+                    debug!(resource = %K::RESOURCE, lived = ?ended.lived, "watch ended early");
+                    futile = if *version == before { futile + 1 } else { 0 };
+                    sleep(self.backoff.next()).await;
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if failure.is_expired() {
+                return self.wait_before_relist(&failure).await;
+            }
+            headers = match failure {
+                Failure::Timeout { what: "answer", .. } => {
+                    (headers * 3 / 2).min(self.timing.watch_headers_max)
+                }
+                _ => self.timing.watch_headers,
+            };
+            // A refusal says nothing about the version.
+            let refused = matches!(
+                failure,
+                Failure::Status {
+                    code: 401 | 403 | 404 | 429,
+                    ..
+                }
+            );
+            futile = if *version != before || refused {
+                0
+            } else {
+                futile + 1
+            };
+            self.wait_after(Verb::Watch, &failure).await;
+            if futile > FUTILE_RESUMES {
+                return;
+            }
+        }
+    }
+
+    async fn wait_before_relist(&mut self, failure: &Failure) {
+        info!(resource = %K::RESOURCE, %failure, "the version has expired; listing again");
+        self.entry().count_relist();
+        let jitter = if self.scope.is_of_node() {
+            self.timing.relist_jitter
+        } else {
+            self.timing.relist_jitter_unselected
+        };
+        // The growing delay too: the list may be followed by the next 410.
+        sleep(part_of(jitter).max(self.backoff.next())).await;
+    }
+
+    async fn wait_after(&mut self, verb: Verb, failure: &Failure) {
+        let message = format!(
+            "{} {} for node {}: {failure}{}",
+            verb.name(),
+            K::RESOURCE,
+            self.node,
+            advice(
+                failure,
+                &["list", "watch"],
+                K::RESOURCE.name(),
+                self.scope.group
+            ),
+        );
+        self.entry().set_phase(Phase::Waiting);
+        if self.entry().set_trouble(&message) {
+            warn!("{message}");
+        }
+        let delay = delay_after(failure, &mut self.backoff, &self.context.timing);
+        debug!(resource = %K::RESOURCE, ?delay, "waiting before the next try");
+        sleep(delay).await;
+    }
+
+    /// Starts the delays over if the watch has lived long enough.
+    pub(super) fn calm_after(&mut self, lived: Duration) {
+        if lived >= self.timing.calm {
+            self.backoff.calm();
+        }
+    }
+
+    pub(super) fn report_bad_object(
+        &mut self,
+        key: Option<&ObjectKey>,
+        problem: Option<&serde_json::Error>,
+    ) {
+        match problem {
+            Some(_) => self.entry().count_undecodable(),
+            None => self.entry().count_oversized(),
+        }
+        let known = key.is_some_and(|key| {
+            self.bad_objects.len() < MOST_BAD_OBJECTS && !self.bad_objects.insert(key.clone())
+        });
+        if !known {
+            let name = key.map_or_else(|| "without a name".to_owned(), ToString::to_string);
+            let problem = problem.map_or_else(|| "it is too large".to_owned(), ToString::to_string);
+            warn!(resource = %K::RESOURCE, object = %name, problem,
+                "an object cannot be read; its last good state is kept");
+        }
+    }
+
+    pub(super) fn entry(&self) -> &Entry {
+        self.board.of(K::RESOURCE)
+    }
+
+    pub(super) fn turn(&self) -> Turn {
+        if K::RESOURCE == Resource::Pods {
+            Turn::Pods
+        } else {
+            Turn::Other
+        }
+    }
+}
+
+impl<K> Deref for Reflector<K> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// How long to wait after that failure.
+pub(super) fn delay_after(failure: &Failure, backoff: &mut Backoff, timing: &Timing) -> Duration {
+    let mut delay = backoff.next();
+    if failure.needs_help() {
+        delay = delay.max(timing.forbidden + part_of(timing.forbidden / 4));
+    }
+    if let Some(asked) = failure.retry_after() {
+        let asked = asked.min(MOST_RETRY_AFTER);
+        delay = delay.max(asked + part_of(asked / 4)); // never less, and not all at once
+    }
+    delay
+}
+
+/// What the user can do, where that is known; begins with a separator.
+pub(super) fn advice(failure: &Failure, verbs: &[&str], resource: &str, group: &str) -> String {
+    let Failure::Status { code, .. } = failure else {
+        return String::new();
+    };
+    match code {
+        401 => "; the token was refused: is it expired, or of another cluster?".to_owned(),
+        403 => format!(
+            "; missing RBAC rule: apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: {verbs:?}"
+        ),
+        404 => "; does this API server serve that resource?".to_owned(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,184 @@
+//! One watch, from its request to its end.
+
+use super::decode::{self, Event, EventKind, OBJECT_LIMIT};
+use super::failure::Failure;
+use super::kind::Kind;
+use super::lines::{Line, LineSplitter};
+use super::reflector::Reflector;
+use super::request::{self, Chunks, Form};
+use super::timing::part_of;
+use crate::index::Update;
+use crate::status::Verb;
+use form_urlencoded::Serializer;
+use serde_json::value::RawValue;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A watch that ended as it should.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// How long it lived.
+    pub(super) lived: Duration,
+}
+
+/// A watch that told nothing and lived less than this was not meant as one.
+const TOO_SHORT: Duration = Duration::from_secs(1);
+
+impl<K: Kind> Reflector<K> {
+    /// Watches from that version, which moves on with each event and bookmark, until the watch
+    /// ends. Events that came before a failure have been applied.
+    pub(super) async fn watch(
+        &mut self,
+        version: &mut String,
+        headers: Duration,
+    ) -> Result<Ended, Failure> {
+        self.pacer.wait(self.turn()).await;
+        let result = self.watch_once(version, headers).await;
+        self.count(Verb::Watch, result.as_ref().err());
+        result
+    }
+
+    async fn watch_once(
+        &mut self,
+        version: &mut String,
+        headers: Duration,
+    ) -> Result<Ended, Failure> {
+        let length = self.timing.watch_length + part_of(self.timing.watch_length);
+        let form = if self.scope.metadata_only {
+            Form::Metadata
+        } else {
+            Form::Full
+        };
+        let request = request::get(&self.watch_uri(version, length), form, false)?;
+        let started = Instant::now();
+        let body = request::send(&self.client, request, headers).await?;
+        let until = started + length + self.timing.watch_overrun;
+        let mut chunks = Chunks::new(body, self.timing.watch_silence, until);
+        let mut lines = LineSplitter::new(OBJECT_LIMIT);
+        let mut told = false;
+        while let Some(chunk) = chunks.next().await? {
+            // Collected, because handing one on may have to wait and the splitter cannot.
+            let mut updates = Vec::new();
+            let mut failure = None;
+            lines.push(&chunk, |line| {
+                if failure.is_none() {
+                    match self.read_line(&line, version) {
+                        Ok(update) => updates.extend(update),
+                        Err(error) => failure = Some(error),
+                    }
+                }
+            });
+            for update in updates {
+                self.tell(K::change(update)).await;
+            }
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
+            told = true;
+            self.calm_after(started.elapsed());
+        }
+        let lived = started.elapsed();
+        if !told && lived < TOO_SHORT {
+            return Err(Failure::Closed { after: lived });
+        }
+        self.calm_after(lived);
+        Ok(Ended { lived })
+    }
+
+    fn watch_uri(&self, version: &str, length: Duration) -> String {
+        let mut query = Serializer::new(String::new());
+        if let Some(selector) = &self.scope.field_selector {
+            query.append_pair("fieldSelector", selector);
+        }
+        query
+            .append_pair("watch", "true")
+            .append_pair("resourceVersion", version)
+            .append_pair("allowWatchBookmarks", "true")
+            .append_pair("timeoutSeconds", &length.as_secs().to_string());
+        format!("{}?{}", self.scope.path, query.finish())
+    }
+
+    /// Reads one event. `None` where nothing follows from it for the index.
+    fn read_line(
+        &mut self,
+        line: &Line<'_>,
+        version: &mut String,
+    ) -> Result<Option<Update<K>>, Failure> {
+        match line {
+            Line::Whole(text) => match serde_json::from_slice::<Event<'_>>(text) {
+                Ok(Event {
+                    kind: EventKind::Error,
+                    object,
+                }) => Err(request::refusal(
+                    http::StatusCode::OK,
+                    None,
+                    object.get().as_bytes(),
+                )),
+                Ok(Event { kind, object }) => self.read_event(kind, object, version),
+                Err(error) => Err(Failure::Garbled(format!(
+                    "a line that is no event: {error}"
+                ))),
+            },
+            Line::TooLong(start) => {
+                let (kind, head) = decode::head_of_event(start);
+                let Some(head) = head.filter(|head| !head.key.name.is_empty()) else {
+                    return Err(Failure::Garbled(
+                        "an event that is too long to read".to_owned(),
+                    ));
+                };
+                self.move_on(&head.resource_version, version);
+                if kind == Some(EventKind::Deleted) {
+                    return Ok(Some(Update::Delete(head.key)));
+                }
+                self.report_bad_object(Some(&head.key), None);
+                Ok(None)
+            }
+        }
+    }
+
+    fn read_event(
+        &mut self,
+        kind: EventKind,
+        object: &RawValue,
+        version: &mut String,
+    ) -> Result<Option<Update<K>>, Failure> {
+        let text = object.get().as_bytes();
+        let Some(head) = decode::head(text) else {
+            if kind == EventKind::Unknown {
+                return Ok(None);
+            }
+            // Not even its name: what changed is not known, so only a list can tell.
+            return Err(Failure::Garbled(
+                "an event about an object without metadata".to_owned(),
+            ));
+        };
+        let update = match kind {
+            EventKind::Bookmark | EventKind::Unknown => None,
+            EventKind::Deleted => Some(Update::Delete(head.key)),
+            _ => match K::decode(text, &self.node) {
+                Ok(object) => {
+                    self.entry()
+                        .count_dropped_endpoints(object.dropped_endpoints());
+                    self.bad_objects.remove(object.key());
+                    Some(Update::Apply(object))
+                }
+                Err(error) => {
+                    self.report_bad_object(Some(&head.key), Some(&error));
+                    None
+                }
+            },
+        };
+        if kind != EventKind::Unknown {
+            self.move_on(&head.resource_version, version);
+        }
+        Ok(update)
+    }
+
+    fn move_on(&self, seen: &str, version: &mut String) {
+        self.entry().count_event();
+        if !seen.is_empty() {
+            seen.clone_into(version);
+        }
+        self.entry().heard(version);
+    }
+}

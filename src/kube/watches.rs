@@ -1,0 +1,115 @@
+//! Which loops run: those that the questions need.
+
+use super::kind::Kind;
+use super::owners::OwnerReader;
+use super::pacer::Pacer;
+use super::reflector::{Context, Reflector};
+use super::timing::Timing;
+use crate::demand::Demand;
+use crate::index::{Change, Snapshots};
+use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service};
+use crate::status::{Board, Phase};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::info;
+
+/// What the loops need from outside.
+pub struct Watches {
+    /// The API server.
+    pub client: kube::Client,
+    /// The own node.
+    pub node: Arc<str>,
+    /// Deadlines and delays.
+    pub timing: Timing,
+    /// Which resources are needed.
+    pub demand: Arc<Demand>,
+    /// Where the loops say how they are doing.
+    pub board: Arc<Board>,
+    /// Where changes go.
+    pub changes: mpsc::Sender<Change>,
+    /// What came of them; tells which owners are missing.
+    pub snapshots: Arc<Snapshots>,
+}
+
+/// How often is looked whether a watch has become unused.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
+pub async fn follow(watches: Watches) {
+    let Watches {
+        client,
+        node,
+        timing,
+        demand,
+        board,
+        changes,
+        snapshots,
+    } = watches;
+    let context = Context {
+        client,
+        node,
+        timing: Arc::new(timing),
+        pacer: Arc::new(Pacer::new()),
+        board,
+        changes,
+    };
+    let mut tasks = JoinSet::new();
+    let mut open: BTreeMap<Resource, AbortHandle> = BTreeMap::new();
+    loop {
+        let needed = demand.needed();
+        for resource in Resource::ALL {
+            match (needed.contains(resource), open.contains_key(&resource)) {
+                (true, false) => {
+                    info!(%resource, "opening, because a query needs it");
+                    open.insert(resource, start(resource, &context, &snapshots, &mut tasks));
+                }
+                (false, true) => {
+                    info!(%resource, "closing, because no query needs it any more");
+                    if let Some(task) = open.remove(&resource) {
+                        close(resource, &task, &context).await;
+                    }
+                }
+                _ => {}
+            }
+        }
+        tokio::select! {
+            () = demand.grew() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        while tasks.try_join_next().is_some() {} // closed ones
+    }
+}
+
+fn start(
+    resource: Resource,
+    context: &Context,
+    snapshots: &Arc<Snapshots>,
+    tasks: &mut JoinSet<()>,
+) -> AbortHandle {
+    match resource {
+        Resource::Pods => reflect::<Pod>(context, tasks),
+        Resource::Nodes => reflect::<Node>(context, tasks),
+        Resource::Services => reflect::<Service>(context, tasks),
+        Resource::EndpointSlices => reflect::<EndpointSlice>(context, tasks),
+        Resource::Namespaces => reflect::<Namespace>(context, tasks),
+        Resource::Owners => {
+            tasks.spawn(OwnerReader::new(context.clone(), Arc::clone(snapshots)).run())
+        }
+    }
+}
+
+fn reflect<K: Kind>(context: &Context, tasks: &mut JoinSet<()>) -> AbortHandle {
+    tasks.spawn(Reflector::<K>::new(context.clone()).run())
+}
+
+async fn close(resource: Resource, task: &AbortHandle, context: &Context) {
+    task.abort();
+    while !task.is_finished() {
+        tokio::task::yield_now().await; // its last message must come before ours
+    }
+    context.board.of(resource).set_phase(Phase::Closed);
+    context.tell(Change::Closed(resource)).await;
+}
