@@ -1,6 +1,7 @@
 //! What a watch can tell the index.
 
 use crate::objects::{EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service};
+use std::fmt;
 
 /// One message from a watch, or from the reader of owners.
 #[derive(Debug)]
@@ -48,11 +49,10 @@ pub struct ListOutcome<T> {
 /// Which owner of a Pod was read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerKey {
-    /// Namespace of the Pod, and so of the owner.
-    pub namespace: Box<str>,
-    /// Kind, name and uid. The uid is part of it, because a later object of the same name may
-    /// have another owner.
-    pub owner: Owner,
+    resource: Resource,
+    namespace: Box<str>,
+    name: Box<str>,
+    uid: Box<str>, // a later object of the same name may have another owner
 }
 
 // === impl ListOutcome ===
@@ -71,13 +71,42 @@ impl<T> ListOutcome<T> {
 // === impl OwnerKey ===
 
 impl OwnerKey {
-    /// The owner that must be read to know the labels of a Pod's workload: that of a ReplicaSet
-    /// or a Job. Other kinds give no labels.
+    /// The owner that must be read to know the labels of a Pod's workload: a ReplicaSet or a Job.
+    /// Other kinds give no labels.
     pub fn of_pod(pod: &Pod) -> Option<Self> {
         let owner = pod.meta.controller.as_ref()?;
-        matches!(&*owner.kind, "ReplicaSet" | "Job").then(|| Self {
+        let resource = match &*owner.kind {
+            "ReplicaSet" => Resource::ReplicaSets,
+            "Job" => Resource::Jobs,
+            _ => return None,
+        };
+        Some(Self {
+            resource,
             namespace: (*pod.meta.key.namespace).into(),
-            owner: owner.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
         })
+    }
+
+    /// [`Resource::ReplicaSets`] or [`Resource::Jobs`].
+    pub fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    /// Namespace of the Pod, and so of the owner.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The owner's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// `replicasets namespace/name`
+impl fmt::Display for OwnerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.resource, self.namespace, self.name)
     }
 }

@@ -46,12 +46,12 @@ impl Snapshot {
         self.owners.get(&OwnerKey::of_pod(pod)?)?.as_ref()
     }
 
-    /// Owners of own Pods that nobody has read yet.
-    pub fn unread_owners(&self) -> impl Iterator<Item = OwnerKey> {
+    /// Owners of own Pods that nobody has read yet, of those resources.
+    pub fn unread_owners(&self, of: ResourceSet) -> impl Iterator<Item = OwnerKey> {
         self.pods
             .iter()
             .filter_map(|pod| OwnerKey::of_pod(pod))
-            .filter(|key| !self.owners.contains_key(key))
+            .filter(move |key| of.contains(key.resource()) && !self.owners.contains_key(key))
     }
 
     /// How many objects of that resource are held.
@@ -62,7 +62,11 @@ impl Snapshot {
             Resource::Services => self.services.len(),
             Resource::EndpointSlices => self.slices.len(),
             Resource::Namespaces => self.namespaces.len(),
-            Resource::Owners => self.owners.len(),
+            Resource::ReplicaSets | Resource::Jobs => self
+                .owners
+                .keys()
+                .filter(|key| key.resource() == resource)
+                .count(),
         }
     }
 }

@@ -115,7 +115,9 @@ impl Index {
             Resource::Services => self.state.services = Store::default(),
             Resource::EndpointSlices => self.state.slices = Store::default(),
             Resource::Namespaces => self.state.namespaces = Store::default(),
-            Resource::Owners => self.state.owners = Arc::default(),
+            Resource::ReplicaSets | Resource::Jobs => {
+                Arc::make_mut(&mut self.state.owners).retain(|key, _| key.resource() != resource);
+            }
         }
         self.state.synced = self.state.synced.without(resource);
         self.changed = true;
@@ -195,7 +197,7 @@ impl Indexed for Namespace {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Metadata;
+    use crate::objects::{Metadata, ResourceSet};
 
     fn pod(name: &str, ip: &str) -> Pod {
         let key = ObjectKey::new("n", name);
@@ -224,6 +226,8 @@ mod tests {
             uid: "u".into(),
         }
     }
+
+    const REPLICA_SETS: ResourceSet = ResourceSet::EMPTY.with(Resource::ReplicaSets);
 
     fn names(index: &Index) -> Vec<&str> {
         index
@@ -307,14 +311,14 @@ mod tests {
         let mut index = Index::new("a");
         index.apply(Change::Pods(Update::Apply(owned("p", "rs"))));
         let snapshot = index.take_snapshot().expect("a new pod");
-        let keys: Vec<_> = snapshot.unread_owners().collect();
+        let keys: Vec<_> = snapshot.unread_owners(REPLICA_SETS).collect();
         assert_eq!(keys.len(), 1);
         index.apply(Change::Owner(
             keys[0].clone(),
             Some(owner("Deployment", "d")),
         ));
         let snapshot = index.take_snapshot().expect("a new owner");
-        assert_eq!(snapshot.unread_owners().count(), 0);
+        assert_eq!(snapshot.unread_owners(REPLICA_SETS).count(), 0);
         let pod = snapshot.pods.get("n", "p").expect("still there");
         assert_eq!(
             snapshot.owner_of_owner(pod),

@@ -11,7 +11,7 @@ use super::pacer::Turn;
 use super::reflector::{Context, advice, delay_after};
 use super::request::{self, Chunks, Form};
 use crate::index::{Change, OwnerKey, Snapshots};
-use crate::objects::{Metadata, Owner, Resource};
+use crate::objects::{Metadata, Resource, ResourceSet};
 use crate::status::{Outcome, Phase, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -20,8 +20,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
-/// Reads what is missing, and again what was absent, until it is dropped.
+/// Reads what is missing of one resource, and again what was absent, until it is dropped.
 pub(super) struct OwnerReader {
+    resource: Resource,
     context: Context,
     snapshots: Arc<Snapshots>,
     backoff: Backoff,
@@ -40,8 +41,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(30);
 const MOST_WAIT: Duration = Duration::from_secs(30 * 60);
 
 impl OwnerReader {
-    pub(super) fn new(context: Context, snapshots: Arc<Snapshots>) -> Self {
+    /// For [`Resource::ReplicaSets`] or [`Resource::Jobs`].
+    pub(super) fn new(resource: Resource, context: Context, snapshots: Arc<Snapshots>) -> Self {
         Self {
+            resource,
             context,
             snapshots,
             backoff: Backoff::default(),
@@ -52,14 +55,16 @@ impl OwnerReader {
     pub(super) async fn run(mut self) {
         let mut versions = self.snapshots.subscribe();
         loop {
-            let entry = self.context.board.of(Resource::Owners);
+            let entry = self.context.board.of(self.resource);
             let snapshot = {
                 versions.borrow_and_update();
                 self.snapshots.load()
             };
             self.absent
                 .retain(|key, _| snapshot.owners.contains_key(key));
-            let unread = snapshot.unread_owners().next();
+            let unread = snapshot
+                .unread_owners(ResourceSet::EMPTY.with(self.resource))
+                .next();
             let due = self
                 .absent
                 .iter()
@@ -79,7 +84,7 @@ impl OwnerReader {
 
     async fn read(&mut self, key: OwnerKey) {
         let context = &self.context;
-        let entry = context.board.of(Resource::Owners);
+        let entry = context.board.of(self.resource);
         entry.set_phase(Phase::Listing);
         context.pacer.wait(Turn::Extra).await;
         match self.fetch(&key).await {
@@ -102,7 +107,7 @@ impl OwnerReader {
                     .get(&key)
                     .map_or(FIRST_WAIT, |last| last.wait * 2);
                 let wait = wait.min(MOST_WAIT);
-                debug!(owner = %describe(&key), ?wait, "an owner is absent");
+                debug!(owner = %key, ?wait, "an owner is absent");
                 let absent = Absent {
                     again_at: Instant::now() + wait,
                     wait,
@@ -114,9 +119,8 @@ impl OwnerReader {
                 entry.count_request(Verb::Get, failure.outcome());
                 context.pacer.failed();
                 entry.set_phase(Phase::Waiting);
-                let (resource, group) = resource_of(&key.owner);
-                let advice = advice(&failure, &["get"], resource, group);
-                let message = format!("get {}: {failure}{advice}", describe(&key));
+                let advice = advice(&failure, &["get"], self.resource.name(), self.group());
+                let message = format!("get {key}: {failure}{advice}");
                 if entry.set_trouble(&message) {
                     warn!("{message}");
                 }
@@ -132,11 +136,9 @@ impl OwnerReader {
             metadata: Metadata,
         }
         let Context { client, timing, .. } = &self.context;
-        let (resource, group) = resource_of(&key.owner);
-        let uri = format!(
-            "/apis/{group}/v1/namespaces/{}/{resource}/{}",
-            key.namespace, key.owner.name
-        );
+        let (group, resource) = (self.group(), self.resource);
+        let (namespace, name) = (key.namespace(), key.name());
+        let uri = format!("/apis/{group}/v1/namespaces/{namespace}/{resource}/{name}");
         let until = Instant::now() + timing.page;
         let request = request::get(&uri, Form::Metadata, true)?;
         let body = request::send(client, request, timing.headers).await?;
@@ -152,16 +154,13 @@ impl OwnerReader {
             .map(|object: Object| object.metadata)
             .map_err(|error| Failure::Garbled(error.to_string()))
     }
-}
 
-/// The versions in which Prometheus looks them up, whatever the reference says.
-fn resource_of(owner: &Owner) -> (&'static str, &'static str) {
-    match &*owner.kind {
-        "Job" => ("jobs", "batch"),
-        _ => ("replicasets", "apps"),
+    /// Of the versions in which Prometheus looks them up, whatever the reference says.
+    fn group(&self) -> &'static str {
+        if self.resource == Resource::Jobs {
+            "batch"
+        } else {
+            "apps"
+        }
     }
-}
-
-fn describe(key: &OwnerKey) -> String {
-    format!("{} {}/{}", key.owner.kind, key.namespace, key.owner.name)
 }

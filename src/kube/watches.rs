@@ -95,8 +95,8 @@ fn start(
         Resource::Services => reflect::<Service>(context, tasks),
         Resource::EndpointSlices => reflect::<EndpointSlice>(context, tasks),
         Resource::Namespaces => reflect::<Namespace>(context, tasks),
-        Resource::Owners => {
-            tasks.spawn(OwnerReader::new(context.clone(), Arc::clone(snapshots)).run())
+        Resource::ReplicaSets | Resource::Jobs => {
+            tasks.spawn(OwnerReader::new(resource, context.clone(), Arc::clone(snapshots)).run())
         }
     }
 }

@@ -15,8 +15,10 @@ pub enum Resource {
     EndpointSlices,
     /// Namespaces, as metadata.
     Namespaces,
-    /// ReplicaSets and Jobs that own Pods of this node: read by name, never watched.
-    Owners,
+    /// ReplicaSets that own Pods of this node: read by name, never watched.
+    ReplicaSets,
+    /// Jobs that own Pods of this node: read by name, never watched.
+    Jobs,
 }
 
 /// A set of [`Resource`]s.
@@ -27,13 +29,14 @@ pub struct ResourceSet(u8);
 
 impl Resource {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Pods,
         Self::Nodes,
         Self::Services,
         Self::EndpointSlices,
         Self::Namespaces,
-        Self::Owners,
+        Self::ReplicaSets,
+        Self::Jobs,
     ];
 
     /// The plural, lower-case name, as in URLs, RBAC rules and metric labels.
@@ -44,12 +47,13 @@ impl Resource {
             Self::Services => "services",
             Self::EndpointSlices => "endpointslices",
             Self::Namespaces => "namespaces",
-            Self::Owners => "owners",
+            Self::ReplicaSets => "replicasets",
+            Self::Jobs => "jobs",
         }
     }
 
     /// A small number for tables with one row per resource; below `ALL.len()`.
-    pub fn index(self) -> usize {
+    pub const fn index(self) -> usize {
         self as usize
     }
 }
@@ -68,7 +72,7 @@ impl ResourceSet {
 
     /// This set and one more member.
     #[must_use]
-    pub fn with(self, resource: Resource) -> Self {
+    pub const fn with(self, resource: Resource) -> Self {
         Self(self.0 | 1 << resource.index())
     }
 

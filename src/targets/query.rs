@@ -116,7 +116,7 @@ impl Query {
             node,
             namespace,
             deployment,
-            job: _,
+            job: _, // the Pod itself names it
             cronjob,
         } = self.attach;
         let mut needed = match self.role {
@@ -129,7 +129,8 @@ impl Query {
         for (asked, resource) in [
             (node, Resource::Nodes),
             (namespace, Resource::Namespaces),
-            (deployment || cronjob, Resource::Owners),
+            (deployment, Resource::ReplicaSets),
+            (cronjob, Resource::Jobs),
         ] {
             if asked {
                 needed = needed.with(resource);
