@@ -26,6 +26,7 @@ pub mod kube;
 pub mod objects;
 pub mod sd;
 pub mod selector;
+pub mod sidecar;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod status;
