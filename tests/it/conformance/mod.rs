@@ -1,0 +1,4 @@
+//! Targets equal what Prometheus discovers.
+
+mod data;
+mod goldens;
