@@ -1,4 +1,5 @@
 //! Targets equal what Prometheus discovers.
 
 mod data;
+mod endpointslice;
 mod goldens;
