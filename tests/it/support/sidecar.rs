@@ -28,6 +28,7 @@ impl Cluster {
     }
 
     /// An object was added or changed.
+    #[expect(clippy::needless_pass_by_value, reason = "reads like `Sidecar::apply`")]
     pub(crate) fn apply<T: Told + Clone>(&mut self, object: T) {
         for sidecar in &mut self.0 {
             sidecar.apply(object.clone());
