@@ -5,14 +5,16 @@
 
 use super::target::{Labels, ObjectRef, Target};
 use crate::objects::{Metadata, ObjectKey};
+use std::sync::Arc;
 
 const PREFIX: &str = "__meta_kubernetes_";
 
-/// What a group, an endpoint and a port have in common is drafted once and cloned for each
-/// target. A later step overrides an earlier one.
+/// What a group, an endpoint and a port have in common is drafted once and copied into each
+/// target, which is cheap: text is shared, and nothing is sorted before the end. A later step
+/// overrides an earlier one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
-    labels: Labels,
+    labels: Vec<(Arc<str>, Arc<str>)>,
     sources: Vec<ObjectRef>,
 }
 
@@ -21,12 +23,12 @@ pub(super) struct Draft {
 impl Draft {
     /// Sets the label `__meta_kubernetes_<name>`.
     pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.put(format!("{PREFIX}{name}"), value);
+        self.put([PREFIX, name].concat(), value);
     }
 
     /// Sets the label `__meta_kubernetes_<stem>_<key>`, the key sanitised.
     pub(super) fn set_keyed(&mut self, stem: &str, key: &str, value: &str) {
-        self.put(format!("{PREFIX}{stem}_{}", sanitized(key)), value);
+        self.put([PREFIX, stem, "_", &sanitized(key)].concat(), value);
     }
 
     /// Sets a label without prefix.
@@ -61,22 +63,25 @@ impl Draft {
         self.sources.push(ObjectRef { kind, key });
     }
 
+    /// Adds all of another draft.
+    pub(super) fn include(&mut self, other: &Self) {
+        self.labels.extend_from_slice(&other.labels);
+        self.sources.extend_from_slice(&other.sources);
+    }
+
     /// The target at that address.
     pub(super) fn at(self, address: String) -> Target {
+        let mut labels: Labels = self.labels.into_iter().collect(); // of equal names the last
+        labels.retain(|_, value| !value.is_empty()); // the same as no label
         Target {
             address,
-            labels: self.labels,
+            labels,
             sources: self.sources,
         }
     }
 
-    /// An empty value is the same as no label.
     fn put(&mut self, name: String, value: &str) {
-        if value.is_empty() {
-            self.labels.remove(&name);
-        } else {
-            self.labels.insert(name, value.to_owned());
-        }
+        self.labels.push((name.into(), value.into()));
     }
 }
 
@@ -129,9 +134,10 @@ mod tests {
                 ..Metadata::default()
             };
             draft.set_labels_and_annotations("pod", &meta);
-            draft.labels.into_iter().collect::<Vec<_>>()
+            let labels = draft.at(String::new()).labels;
+            labels.into_iter().collect::<Vec<_>>()
         };
-        let label = |name: &str, value: &str| (format!("{PREFIX}{name}"), value.to_owned());
+        let label = |name: &str, value: &str| (format!("{PREFIX}{name}").into(), value.into());
         let present = label("pod_labelpresent_a_b", "true");
         assert_eq!(
             with([("a.b", "dot"), ("a-b", "dash")]),

@@ -4,17 +4,20 @@ use super::attach::{attach_namespace, attach_node};
 use super::build::Output;
 use super::draft::{Draft, join_host_port};
 use super::locality::Place;
-use super::pod_labels::{containers, set_container, set_container_port, set_init, set_pod};
+use super::pod_labels::{containers, set_container, set_container_port, set_init};
+use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
 use crate::objects::{Container, ContainerPort, Endpoint, EndpointSlice, Pod, Service, SlicePort};
 use std::collections::BTreeMap;
 
 /// Adds the targets of all slices.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
+    let mut resolved = ResolvedPods::default();
     for slice in view.slices() {
         let service = view.service_of(slice);
         if is_asked_for(view, service) && !is_dropped(view, slice, service) {
-            add_slice(view, slice, service, output);
+            let group = group(view, slice, service);
+            add_slice(view, slice, &group, &mut resolved, output);
         }
     }
 }
@@ -42,28 +45,30 @@ fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>)
         })
 }
 
-fn add_slice(
-    view: &View<'_>,
+fn add_slice<'a>(
+    view: &View<'a>,
     slice: &EndpointSlice,
-    service: Option<&Service>,
+    group: &Draft,
+    resolved: &mut ResolvedPods<'a>,
     output: &mut Output<'_>,
 ) {
-    let group = group(view, slice, service);
     let mut pods = BTreeMap::new();
     for endpoint in &slice.endpoints {
         let pod = view.pod_of(endpoint, slice);
-        if let Some(pod) = pod.filter(|_| !endpoint.addresses.is_empty()) {
-            pods.insert(&pod.meta.key, pod);
-        }
         let place = Place::of_endpoint(endpoint, pod);
+        let pod = pod.map(|pod| resolved.resolve(view, pod));
         if output.wants(place) {
-            add_endpoint(view, slice, endpoint, pod, (&group, place), output);
+            let draft = endpoint_draft(view, group, endpoint, pod.as_ref());
+            add_endpoint(view, slice, endpoint, (pod.as_ref(), &draft, place), output);
+        }
+        if let Some(pod) = pod.filter(|_| !endpoint.addresses.is_empty()) {
+            pods.insert(&pod.pod.meta.key, pod);
         }
     }
     // Extra targets belong to no port of the Service.
     if view.query.ports.is_empty() && !slice.ports.is_empty() {
-        for pod in pods.into_values().filter(|pod| !pod.ip.is_empty()) {
-            add_other_ports(view, slice, pod, &group, output);
+        for pod in pods.values().filter(|pod| !pod.pod.ip.is_empty()) {
+            add_other_ports(view, slice, pod, group, output);
         }
     }
 }
@@ -83,23 +88,31 @@ fn group(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>) -> D
     group
 }
 
-/// Adds the main targets: one per port and address.
-fn add_endpoint(
+fn endpoint_draft(
     view: &View<'_>,
-    slice: &EndpointSlice,
+    group: &Draft,
     endpoint: &Endpoint,
-    pod: Option<&Pod>,
-    (group, place): (&Draft, Place<'_>),
-    output: &mut Output<'_>,
-) {
+    pod: Option<&ResolvedPod<'_>>,
+) -> Draft {
     let mut draft = group.clone();
     set_endpoint(&mut draft, endpoint);
     if let Some(node) = attached_node(endpoint) {
         attach_node(&mut draft, view, node);
     }
     if let Some(pod) = pod {
-        set_pod(&mut draft, view, pod);
+        draft.include(&pod.labels);
     }
+    draft
+}
+
+/// Adds the main targets: one per port and address.
+fn add_endpoint(
+    view: &View<'_>,
+    slice: &EndpointSlice,
+    endpoint: &Endpoint,
+    (pod, draft, place): (Option<&ResolvedPod<'_>>, &Draft, Place<'_>),
+    output: &mut Output<'_>,
+) {
     let wanted = &view.query.ports;
     for port in &slice.ports {
         let name = port.name.as_deref().unwrap_or_default();
@@ -109,7 +122,7 @@ fn add_endpoint(
         let mut draft = draft.clone();
         set_slice_port(&mut draft, port);
         if let (Some(pod), Some(number)) = (pod, port.number) {
-            set_matching_container(&mut draft, view, pod, number);
+            set_matching_container(&mut draft, view, pod.pod, number);
         }
         for host in &endpoint.addresses {
             let address = match port.number {
@@ -186,7 +199,7 @@ fn set_matching_container(draft: &mut Draft, view: &View<'_>, pod: &Pod, number:
 fn add_other_ports(
     view: &View<'_>,
     slice: &EndpointSlice,
-    pod: &Pod,
+    ResolvedPod { pod, labels }: &ResolvedPod<'_>,
     group: &Draft,
     output: &mut Output<'_>,
 ) {
@@ -195,7 +208,7 @@ fn add_other_ports(
         return;
     }
     let mut draft = group.clone();
-    set_pod(&mut draft, view, pod);
+    draft.include(labels);
     for (container, init) in matched_containers(view, pod) {
         for port in &container.ports {
             if slice.ports.iter().any(|p| p.number == Some(port.number)) {

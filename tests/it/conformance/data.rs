@@ -202,7 +202,9 @@ impl Set {
 
 /// A target in the form of the recorded outputs.
 pub(super) fn label_map(target: &Target) -> LabelMap {
-    let mut labels = target.labels.clone();
+    let mut labels: LabelMap = (target.labels.iter())
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
     labels.insert("__address__".to_owned(), target.address.clone());
     labels
 }

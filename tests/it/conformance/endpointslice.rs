@@ -152,7 +152,7 @@ fn es1_slice_before_run() {
         assert!(
             targets
                 .iter()
-                .all(|t| t.labels.get(&name).is_some_and(|v| v == value))
+                .all(|t| t.labels.get(&*name).is_some_and(|v| **v == *value))
         );
     }
 }
