@@ -1,4 +1,4 @@
-//! A target in the making: its labels and what they came from.
+//! Targets in the making: labels and what they came from.
 //!
 //! Rules of `discovery/kubernetes/kubernetes.go` that hold for every role: the prefix of label
 //! names, the labels of an object's metadata, and how keys become label names.
@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 const PREFIX: &str = "__meta_kubernetes_";
 
-/// What a group, an endpoint and a port have in common is drafted once and copied into each
-/// target, which is cheap: text is shared, and nothing is sorted before the end. A later step
+/// A part of a target: what a group, an endpoint, a Pod or a port adds. Each is drafted once and
+/// goes into many targets; text is shared and nothing is sorted before the end. A later step
 /// overrides an earlier one.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Draft {
     labels: Vec<(Arc<str>, Arc<str>)>,
     sources: Vec<ObjectRef>,
@@ -63,25 +63,23 @@ impl Draft {
         self.sources.push(ObjectRef { kind, key });
     }
 
-    /// Adds all of another draft.
-    pub(super) fn include(&mut self, other: &Self) {
-        self.labels.extend_from_slice(&other.labels);
-        self.sources.extend_from_slice(&other.sources);
-    }
-
-    /// The target at that address.
-    pub(super) fn at(self, address: String) -> Target {
-        let mut labels: Labels = self.labels.into_iter().collect(); // of equal names the last
-        labels.retain(|_, value| !value.is_empty()); // the same as no label
-        Target {
-            address,
-            labels,
-            sources: self.sources,
-        }
-    }
-
     fn put(&mut self, name: String, value: &str) {
         self.labels.push((name.into(), value.into()));
+    }
+}
+
+/// The target that these make together, at that address.
+pub(super) fn target_of(drafts: &[&Draft], address: String) -> Target {
+    let all = drafts.iter().flat_map(|draft| &draft.labels);
+    let mut labels: Labels = all.cloned().collect(); // of equal names the last
+    labels.retain(|_, value| !value.is_empty()); // the same as no label
+    Target {
+        address,
+        labels,
+        sources: drafts
+            .iter()
+            .flat_map(|draft| draft.sources.iter().cloned())
+            .collect(),
     }
 }
 
@@ -134,7 +132,7 @@ mod tests {
                 ..Metadata::default()
             };
             draft.set_labels_and_annotations("pod", &meta);
-            let labels = draft.at(String::new()).labels;
+            let labels = target_of(&[&draft], String::new()).labels;
             labels.into_iter().collect::<Vec<_>>()
         };
         let label = |name: &str, value: &str| (format!("{PREFIX}{name}").into(), value.into());

@@ -2,7 +2,7 @@
 
 use super::attach::{attach_namespace, attach_node};
 use super::build::Output;
-use super::draft::{Draft, join_host_port};
+use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
 use super::pod_labels::{containers, set_container, set_container_port, set_init};
 use super::resolved_pod::{ResolvedPod, ResolvedPods};
@@ -58,8 +58,7 @@ fn add_slice<'a>(
         let place = Place::of_endpoint(endpoint, pod);
         let pod = pod.map(|pod| resolved.resolve(view, pod));
         if output.wants(place) {
-            let draft = endpoint_draft(view, group, endpoint, pod.as_ref());
-            add_endpoint(view, slice, endpoint, (pod.as_ref(), &draft, place), output);
+            add_endpoint(view, slice, endpoint, (group, pod.as_ref(), place), output);
         }
         if let Some(pod) = pod.filter(|_| !endpoint.addresses.is_empty()) {
             pods.insert(&pod.pod.meta.key, pod);
@@ -88,50 +87,45 @@ fn group(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>) -> D
     group
 }
 
-fn endpoint_draft(
-    view: &View<'_>,
-    group: &Draft,
-    endpoint: &Endpoint,
-    pod: Option<&ResolvedPod<'_>>,
-) -> Draft {
-    let mut draft = group.clone();
-    set_endpoint(&mut draft, endpoint);
-    if let Some(node) = attached_node(endpoint) {
-        attach_node(&mut draft, view, node);
-    }
-    if let Some(pod) = pod {
-        draft.include(&pod.labels);
-    }
-    draft
-}
-
 /// Adds the main targets: one per port and address.
 fn add_endpoint(
     view: &View<'_>,
     slice: &EndpointSlice,
     endpoint: &Endpoint,
-    (pod, draft, place): (Option<&ResolvedPod<'_>>, &Draft, Place<'_>),
+    (group, pod, place): (&Draft, Option<&ResolvedPod<'_>>, Place<'_>),
     output: &mut Output<'_>,
 ) {
-    let wanted = &view.query.ports;
-    for port in &slice.ports {
-        let name = port.name.as_deref().unwrap_or_default();
-        if !wanted.is_empty() && !wanted.contains(name) {
-            continue;
-        }
-        let mut draft = draft.clone();
-        set_slice_port(&mut draft, port);
+    let mut endpoint_draft = Draft::default();
+    set_endpoint(&mut endpoint_draft, endpoint);
+    if let Some(node) = attached_node(endpoint) {
+        attach_node(&mut endpoint_draft, view, node);
+    }
+    for port in slice.ports.iter().filter(|port| is_wanted(view, port)) {
+        let mut port_draft = Draft::default();
+        set_slice_port(&mut port_draft, port);
         if let (Some(pod), Some(number)) = (pod, port.number) {
-            set_matching_container(&mut draft, view, pod.pod, number);
+            set_matching_container(&mut port_draft, view, pod.pod, number);
         }
+        let mut drafts = vec![group, &endpoint_draft, &port_draft];
+        drafts.extend(pod.map(|pod| &*pod.labels));
         for host in &endpoint.addresses {
             let address = match port.number {
                 Some(number) => join_host_port(host, number),
                 None => host.to_string(), // never bracketed
             };
-            output.add(place, draft.clone().at(address));
+            output.add(place, target_of(&drafts, address));
         }
     }
+}
+
+/// Whether the port passes the filter `port=`.
+fn is_wanted(view: &View<'_>, port: &SlicePort) -> bool {
+    let wanted = &view.query.ports;
+    wanted.is_empty()
+        || port
+            .name
+            .as_deref()
+            .is_some_and(|name| wanted.contains(name))
 }
 
 /// A Node reference wins over `nodeName`, and there is no fallback.
@@ -207,16 +201,15 @@ fn add_other_ports(
     if !output.wants(place) {
         return;
     }
-    let mut draft = group.clone();
-    draft.include(labels);
     for (container, init) in matched_containers(view, pod) {
         for port in &container.ports {
             if slice.ports.iter().any(|p| p.number == Some(port.number)) {
                 continue;
             }
-            let mut draft = draft.clone();
+            let mut draft = Draft::default();
             set_port_of_container(&mut draft, view, container, init, port);
-            output.add(place, draft.at(join_host_port(&pod.ip, port.number)));
+            let address = join_host_port(&pod.ip, port.number);
+            output.add(place, target_of(&[group, labels, &draft], address));
         }
     }
 }
