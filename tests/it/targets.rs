@@ -28,6 +28,7 @@ fn web() -> Sidecar {
             .port("http", 8080)
             .port("metrics", 9090)
             .port("", 7070)
+            .container("portless")
     };
     let slice = slice("web-abc")
         .of_service("web")
@@ -131,7 +132,10 @@ fn a_selector_of_the_role_filters_and_another_hides() {
         label: label("app in (web-1,web-2)"),
         field: field("status.podIP=10.0.0.2"),
     };
-    assert_eq!(lines(&web().targets(&query).own, &[]), &ALL[3..]);
+    assert_eq!(
+        lines(&web().targets(&query).own, &[]),
+        [&["10.0.0.2"], &ALL[3..]].concat()
+    );
 }
 
 #[test]
