@@ -1,18 +1,20 @@
-//! A target in the making: its labels and what they came from.
+//! Targets in the making: labels and what they came from.
 //!
 //! Rules of `discovery/kubernetes/kubernetes.go` that hold for every role: the prefix of label
 //! names, the labels of an object's metadata, and how keys become label names.
 
 use super::target::{Labels, ObjectRef, Target};
 use crate::objects::{Metadata, ObjectKey};
+use std::sync::Arc;
 
 const PREFIX: &str = "__meta_kubernetes_";
 
-/// What a group, an endpoint and a port have in common is drafted once and cloned for each
-/// target. A later step overrides an earlier one.
-#[derive(Clone, Debug, Default)]
+/// A part of a target: what a group, an endpoint, a Pod or a port adds. Each is drafted once and
+/// goes into many targets; text is shared and nothing is sorted before the end. A later step
+/// overrides an earlier one.
+#[derive(Debug, Default)]
 pub(super) struct Draft {
-    labels: Labels,
+    labels: Vec<(Arc<str>, Arc<str>)>,
     sources: Vec<ObjectRef>,
 }
 
@@ -21,12 +23,12 @@ pub(super) struct Draft {
 impl Draft {
     /// Sets the label `__meta_kubernetes_<name>`.
     pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.put(format!("{PREFIX}{name}"), value);
+        self.put([PREFIX, name].concat(), value);
     }
 
     /// Sets the label `__meta_kubernetes_<stem>_<key>`, the key sanitised.
     pub(super) fn set_keyed(&mut self, stem: &str, key: &str, value: &str) {
-        self.put(format!("{PREFIX}{stem}_{}", sanitized(key)), value);
+        self.put([PREFIX, stem, "_", &sanitized(key)].concat(), value);
     }
 
     /// Sets a label without prefix.
@@ -61,22 +63,23 @@ impl Draft {
         self.sources.push(ObjectRef { kind, key });
     }
 
-    /// The target at that address.
-    pub(super) fn at(self, address: String) -> Target {
-        Target {
-            address,
-            labels: self.labels,
-            sources: self.sources,
-        }
-    }
-
-    /// An empty value is the same as no label.
     fn put(&mut self, name: String, value: &str) {
-        if value.is_empty() {
-            self.labels.remove(&name);
-        } else {
-            self.labels.insert(name, value.to_owned());
-        }
+        self.labels.push((name.into(), value.into()));
+    }
+}
+
+/// The target that these make together, at that address.
+pub(super) fn target_of(drafts: &[&Draft], address: String) -> Target {
+    let all = drafts.iter().flat_map(|draft| &draft.labels);
+    let mut labels: Labels = all.cloned().collect(); // of equal names the last
+    labels.retain(|_, value| !value.is_empty()); // the same as no label
+    Target {
+        address,
+        labels,
+        sources: drafts
+            .iter()
+            .flat_map(|draft| draft.sources.iter().cloned())
+            .collect(),
     }
 }
 
@@ -129,9 +132,10 @@ mod tests {
                 ..Metadata::default()
             };
             draft.set_labels_and_annotations("pod", &meta);
-            draft.labels.into_iter().collect::<Vec<_>>()
+            let labels = target_of(&[&draft], String::new()).labels;
+            labels.into_iter().collect::<Vec<_>>()
         };
-        let label = |name: &str, value: &str| (format!("{PREFIX}{name}"), value.to_owned());
+        let label = |name: &str, value: &str| (format!("{PREFIX}{name}").into(), value.into());
         let present = label("pod_labelpresent_a_b", "true");
         assert_eq!(
             with([("a.b", "dot"), ("a-b", "dash")]),

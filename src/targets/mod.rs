@@ -16,6 +16,7 @@ mod locality;
 mod pod_labels;
 mod profile;
 mod query;
+mod resolved_pod;
 mod role_endpointslice;
 mod role_node;
 mod role_pod;

@@ -2,19 +2,22 @@
 
 use super::attach::{attach_namespace, attach_node};
 use super::build::Output;
-use super::draft::{Draft, join_host_port};
+use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
-use super::pod_labels::{containers, set_container, set_container_port, set_init, set_pod};
+use super::pod_labels::{containers, set_container, set_container_port, set_init};
+use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
 use crate::objects::{Container, ContainerPort, Endpoint, EndpointSlice, Pod, Service, SlicePort};
 use std::collections::BTreeMap;
 
 /// Adds the targets of all slices.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
+    let mut resolved = ResolvedPods::default();
     for slice in view.slices() {
         let service = view.service_of(slice);
         if is_asked_for(view, service) && !is_dropped(view, slice, service) {
-            add_slice(view, slice, service, output);
+            let group = group(view, slice, service);
+            add_slice(view, slice, &group, &mut resolved, output);
         }
     }
 }
@@ -42,28 +45,29 @@ fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>)
         })
 }
 
-fn add_slice(
-    view: &View<'_>,
+fn add_slice<'a>(
+    view: &View<'a>,
     slice: &EndpointSlice,
-    service: Option<&Service>,
+    group: &Draft,
+    resolved: &mut ResolvedPods<'a>,
     output: &mut Output<'_>,
 ) {
-    let group = group(view, slice, service);
     let mut pods = BTreeMap::new();
     for endpoint in &slice.endpoints {
         let pod = view.pod_of(endpoint, slice);
-        if let Some(pod) = pod.filter(|_| !endpoint.addresses.is_empty()) {
-            pods.insert(&pod.meta.key, pod);
-        }
         let place = Place::of_endpoint(endpoint, pod);
+        let pod = pod.map(|pod| resolved.resolve(view, pod));
         if output.wants(place) {
-            add_endpoint(view, slice, endpoint, pod, (&group, place), output);
+            add_endpoint(view, slice, endpoint, (group, pod.as_ref(), place), output);
+        }
+        if let Some(pod) = pod.filter(|_| !endpoint.addresses.is_empty()) {
+            pods.insert(&pod.pod.meta.key, pod);
         }
     }
     // Extra targets belong to no port of the Service.
     if view.query.ports.is_empty() && !slice.ports.is_empty() {
-        for pod in pods.into_values().filter(|pod| !pod.ip.is_empty()) {
-            add_other_ports(view, slice, pod, &group, output);
+        for pod in pods.values().filter(|pod| !pod.pod.ip.is_empty()) {
+            add_other_ports(view, slice, pod, group, output);
         }
     }
 }
@@ -88,37 +92,40 @@ fn add_endpoint(
     view: &View<'_>,
     slice: &EndpointSlice,
     endpoint: &Endpoint,
-    pod: Option<&Pod>,
-    (group, place): (&Draft, Place<'_>),
+    (group, pod, place): (&Draft, Option<&ResolvedPod<'_>>, Place<'_>),
     output: &mut Output<'_>,
 ) {
-    let mut draft = group.clone();
-    set_endpoint(&mut draft, endpoint);
+    let mut endpoint_draft = Draft::default();
+    set_endpoint(&mut endpoint_draft, endpoint);
     if let Some(node) = attached_node(endpoint) {
-        attach_node(&mut draft, view, node);
+        attach_node(&mut endpoint_draft, view, node);
     }
-    if let Some(pod) = pod {
-        set_pod(&mut draft, view, pod);
-    }
-    let wanted = &view.query.ports;
-    for port in &slice.ports {
-        let name = port.name.as_deref().unwrap_or_default();
-        if !wanted.is_empty() && !wanted.contains(name) {
-            continue;
-        }
-        let mut draft = draft.clone();
-        set_slice_port(&mut draft, port);
+    for port in slice.ports.iter().filter(|port| is_wanted(view, port)) {
+        let mut port_draft = Draft::default();
+        set_slice_port(&mut port_draft, port);
         if let (Some(pod), Some(number)) = (pod, port.number) {
-            set_matching_container(&mut draft, view, pod, number);
+            set_matching_container(&mut port_draft, view, pod.pod, number);
         }
+        let mut drafts = vec![group, &endpoint_draft, &port_draft];
+        drafts.extend(pod.map(|pod| &*pod.labels));
         for host in &endpoint.addresses {
             let address = match port.number {
                 Some(number) => join_host_port(host, number),
                 None => host.to_string(), // never bracketed
             };
-            output.add(place, draft.clone().at(address));
+            output.add(place, target_of(&drafts, address));
         }
     }
+}
+
+/// Whether the port passes the filter `port=`.
+fn is_wanted(view: &View<'_>, port: &SlicePort) -> bool {
+    let wanted = &view.query.ports;
+    wanted.is_empty()
+        || port
+            .name
+            .as_deref()
+            .is_some_and(|name| wanted.contains(name))
 }
 
 /// A Node reference wins over `nodeName`, and there is no fallback.
@@ -186,7 +193,7 @@ fn set_matching_container(draft: &mut Draft, view: &View<'_>, pod: &Pod, number:
 fn add_other_ports(
     view: &View<'_>,
     slice: &EndpointSlice,
-    pod: &Pod,
+    ResolvedPod { pod, labels }: &ResolvedPod<'_>,
     group: &Draft,
     output: &mut Output<'_>,
 ) {
@@ -194,16 +201,15 @@ fn add_other_ports(
     if !output.wants(place) {
         return;
     }
-    let mut draft = group.clone();
-    set_pod(&mut draft, view, pod);
     for (container, init) in matched_containers(view, pod) {
         for port in &container.ports {
             if slice.ports.iter().any(|p| p.number == Some(port.number)) {
                 continue;
             }
-            let mut draft = draft.clone();
+            let mut draft = Draft::default();
             set_port_of_container(&mut draft, view, container, init, port);
-            output.add(place, draft.at(join_host_port(&pod.ip, port.number)));
+            let address = join_host_port(&pod.ip, port.number);
+            output.add(place, target_of(&[group, labels, &draft], address));
         }
     }
 }

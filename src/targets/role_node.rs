@@ -1,7 +1,7 @@
 //! Role node: `discovery/kubernetes/node.go`.
 
 use super::build::Output;
-use super::draft::{Draft, join_host_port};
+use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
 use super::view::View;
 use crate::objects::Node;
@@ -21,7 +21,7 @@ pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
     for node in view.nodes() {
         if let Some(address) = ADDRESS_TYPES.iter().find_map(|kind| first(node, kind)) {
             let address = join_host_port(address, node.kubelet_port);
-            let target = labels(view, node).at(address);
+            let target = target_of(&[&labels(view, node)], address);
             output.add(Place::Node(&node.meta.key.name), target);
         }
     }

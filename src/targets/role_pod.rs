@@ -2,11 +2,11 @@
 
 use super::attach::{attach_namespace, attach_node};
 use super::build::Output;
-use super::draft::{Draft, join_host_port};
+use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
 use super::pod_labels::{containers, set_container, set_container_port, set_init, set_pod};
 use super::view::View;
-use crate::objects::{Container, Pod};
+use crate::objects::{ContainerPort, Pod};
 
 /// Adds the targets of all Pods.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
@@ -33,31 +33,24 @@ fn add_pod(view: &View<'_>, pod: &Pod, output: &mut Output<'_>) {
     attach_namespace(&mut group, view, namespace);
     let place = Place::of_pod(pod);
     for (container, init) in containers(pod) {
-        let mut draft = group.clone();
+        let mut draft = Draft::default();
         set_container(&mut draft, container);
         set_init(&mut draft, init);
         draft.set("pod_container_id", &container.id);
-        add_container(view, pod, container, &draft, place, output);
+        if container.ports.is_empty() && view.query.ports.is_empty() {
+            output.add(place, target_of(&[&group, &draft], pod.ip.to_string()));
+        }
+        for port in container.ports.iter().filter(|port| is_wanted(view, port)) {
+            let mut port_draft = Draft::default();
+            set_container_port(&mut port_draft, port);
+            let address = join_host_port(&pod.ip, port.number);
+            output.add(place, target_of(&[&group, &draft, &port_draft], address));
+        }
     }
 }
 
-fn add_container(
-    view: &View<'_>,
-    pod: &Pod,
-    container: &Container,
-    draft: &Draft,
-    place: Place<'_>,
-    output: &mut Output<'_>,
-) {
+/// Whether the port passes the filter `port=`.
+fn is_wanted(view: &View<'_>, port: &ContainerPort) -> bool {
     let wanted = &view.query.ports;
-    if container.ports.is_empty() && wanted.is_empty() {
-        output.add(place, draft.clone().at(pod.ip.to_string()));
-    }
-    for port in &container.ports {
-        if wanted.is_empty() || wanted.contains(&*port.name) {
-            let mut draft = draft.clone();
-            set_container_port(&mut draft, port);
-            output.add(place, draft.at(join_host_port(&pod.ip, port.number)));
-        }
-    }
+    wanted.is_empty() || wanted.contains(&*port.name)
 }

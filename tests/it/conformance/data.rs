@@ -3,13 +3,13 @@
 
 use crate::support::sidecar::{Sidecar, Told};
 use nodelocal_sd::index::OwnerKey;
-use nodelocal_sd::objects::{Owner, SliceOfNode};
+use nodelocal_sd::objects::{Metadata, Namespace, Node, Owner, Pod, Service, SliceOfNode};
 use nodelocal_sd::targets::{Attach, Profile, Query, Role, Target};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// All labels of a target, `__address__` among them.
 pub(super) type LabelMap = BTreeMap<String, String>;
@@ -74,7 +74,7 @@ impl Set {
     pub(super) const NAMES: [&str; 3] = ["main", "extra", "recent"];
 
     pub(super) fn load(name: &'static str) -> Self {
-        let objects = read(folder(name).join("objects.json"));
+        let objects = read(&folder(name).join("objects.json"));
         Self { name, objects }
     }
 
@@ -94,7 +94,7 @@ impl Set {
                                 ..Query::all(role)
                             },
                             profile,
-                            targets: read(file),
+                            targets: read(&file),
                         });
                     }
                 }
@@ -136,10 +136,10 @@ impl Set {
     /// Nodes of others.
     pub(super) fn sidecar(&self, node: &str) -> Sidecar {
         let mut sidecar = Sidecar::of_node(node);
-        self.tell::<nodelocal_sd::objects::Pod>(&mut sidecar, "/api/v1/pods");
-        self.tell::<nodelocal_sd::objects::Node>(&mut sidecar, "/api/v1/nodes");
-        self.tell::<nodelocal_sd::objects::Service>(&mut sidecar, "/api/v1/services");
-        self.tell::<nodelocal_sd::objects::Namespace>(&mut sidecar, "/api/v1/namespaces");
+        self.tell::<Pod>(&mut sidecar, "/api/v1/pods");
+        self.tell::<Node>(&mut sidecar, "/api/v1/nodes");
+        self.tell::<Service>(&mut sidecar, "/api/v1/services");
+        self.tell::<Namespace>(&mut sidecar, "/api/v1/namespaces");
         let slices = self.list("/apis/discovery.k8s.io/v1/endpointslices").iter();
         sidecar.list(
             slices
@@ -148,6 +148,26 @@ impl Set {
         );
         sidecar.read_owners(|key| self.controller_of(key));
         sidecar
+    }
+
+    /// What Prometheus would discover: what each node serves, and what belongs to none.
+    pub(super) fn discovered(&self, query: &Query, profile: Profile) -> Vec<LabelMap> {
+        let mut all = Vec::new();
+        let mut of_none: Option<Vec<LabelMap>> = None;
+        for node in self.nodes() {
+            let targets = self.sidecar(&node).targets_for(query, profile);
+            all.extend(targets.own.iter().map(label_map));
+            // A target without a node is unassigned at every node. What is so only at some
+            // refers to a Pod of another node.
+            let unassigned = targets.unassigned.iter();
+            let here = unassigned.map(|one| label_map(&one.target)).collect();
+            of_none = Some(match of_none {
+                None => here,
+                Some(elsewhere) => common(&elsewhere, here),
+            });
+        }
+        all.extend(of_none.unwrap_or_default());
+        all
     }
 
     fn tell<T: Told + DeserializeOwned>(&self, sidecar: &mut Sidecar, path: &str) {
@@ -170,7 +190,7 @@ impl Set {
             owner["metadata"]["namespace"] == *key.namespace
                 && owner["metadata"]["name"] == *key.owner.name
         })?;
-        nodelocal_sd::objects::Metadata::deserialize(&owner["metadata"])
+        Metadata::deserialize(&owner["metadata"])
             .unwrap()
             .controller
     }
@@ -182,7 +202,9 @@ impl Set {
 
 /// A target in the form of the recorded outputs.
 pub(super) fn label_map(target: &Target) -> LabelMap {
-    let mut labels = target.labels.clone();
+    let mut labels: LabelMap = (target.labels.iter())
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
     labels.insert("__address__".to_owned(), target.address.clone());
     labels
 }
@@ -206,13 +228,24 @@ pub(super) fn node_of<'a>(role: Role, labels: &'a LabelMap) -> Option<&'a str> {
     }
 }
 
+/// The multiset that both have.
+fn common(one: &[LabelMap], mut other: Vec<LabelMap>) -> Vec<LabelMap> {
+    let mut common = Vec::new();
+    for labels in one {
+        if let Some(at) = other.iter().position(|o| o == labels) {
+            common.push(other.swap_remove(at));
+        }
+    }
+    common
+}
+
 fn folder(set: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/conformance")
         .join(set)
 }
 
-fn read<T: DeserializeOwned>(file: PathBuf) -> T {
-    let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+fn read<T: DeserializeOwned>(file: &Path) -> T {
+    let text = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }

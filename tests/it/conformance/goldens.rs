@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Recorded and not served, or served and not recorded.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Difference {
+pub(super) enum Difference {
     Missing(String),
     Surplus(String),
 }
@@ -42,28 +42,9 @@ fn every_node_serves_its_part_of_every_recorded_output() {
 #[test]
 fn served_and_unassigned_are_the_whole_recorded_output() {
     for_every_golden(|set, golden| {
-        let mut all = Vec::new();
-        let mut unassigned: Option<Vec<LabelMap>> = None;
-        for node in set.nodes() {
-            let targets = set
-                .sidecar(&node)
-                .targets_for(&golden.query, golden.profile);
-            all.extend(targets.own.iter().map(label_map));
-            // A target without a node is unassigned at every node. What is so only at some
-            // refers to a Pod of another node.
-            let here: Vec<_> = targets
-                .unassigned
-                .iter()
-                .map(|unassigned| label_map(&unassigned.target))
-                .collect();
-            unassigned = Some(match unassigned {
-                None => here,
-                Some(everywhere) => common(&everywhere, here),
-            });
-        }
-        all.extend(unassigned.unwrap_or_default());
+        let discovered = set.discovered(&golden.query, golden.profile);
         assert_eq!(
-            difference(golden.targets.iter().cloned(), all.into_iter()),
+            difference(golden.targets.iter().cloned(), discovered.into_iter()),
             known(set, golden, None),
             "{} {}",
             set.name,
@@ -114,7 +95,7 @@ fn targets_that_refer_to_another_node_lack_only_its_labels() {
     }
 }
 
-fn known(set: &Set, golden: &Golden, node: Option<&str>) -> Vec<Difference> {
+pub(super) fn known(set: &Set, golden: &Golden, node: Option<&str>) -> Vec<Difference> {
     let of_set: &[(&str, &str)] = match set.name {
         // nodeName is node-zzz, but the Node reference, and so the metadata, is of node-a.
         "main" if golden.query.attach.node => &[("node-zzz", "10.0.0.1:10250")],
@@ -145,7 +126,7 @@ fn for_every_golden(check: impl Fn(&Set, &Golden)) {
 }
 
 /// By address, which is enough to recognise the known ones.
-fn difference(
+pub(super) fn difference(
     recorded: impl Iterator<Item = LabelMap>,
     served: impl Iterator<Item = LabelMap>,
 ) -> Vec<Difference> {
@@ -168,15 +149,4 @@ fn difference(
     }
     differences.sort();
     differences
-}
-
-/// The multiset that both have.
-fn common(one: &[LabelMap], mut other: Vec<LabelMap>) -> Vec<LabelMap> {
-    let mut common = Vec::new();
-    for labels in one {
-        if let Some(at) = other.iter().position(|o| o == labels) {
-            common.push(other.swap_remove(at));
-        }
-    }
-    common
 }

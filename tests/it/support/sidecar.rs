@@ -4,7 +4,7 @@ use nodelocal_sd::index::{Change, Index, ListOutcome, OwnerKey, Snapshot, Update
 use nodelocal_sd::objects::{
     EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Service, Stored,
 };
-use nodelocal_sd::targets::{self, Profile, Query, Targets};
+use nodelocal_sd::targets::{self, Profile, Query, Reason, Target, Targets};
 
 /// The sidecar of one node.
 pub(crate) struct Sidecar {
@@ -17,6 +17,50 @@ pub(crate) trait Told: Stored {
     fn told(update: Update<Self>) -> Change
     where
         Self: Sized;
+}
+
+/// The sidecars of several nodes, all told the same.
+pub(crate) struct Cluster(Vec<Sidecar>);
+
+impl Cluster {
+    pub(crate) fn of_nodes(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| Sidecar::of_node(name)).collect())
+    }
+
+    /// An object was added or changed.
+    #[expect(clippy::needless_pass_by_value, reason = "reads like `Sidecar::apply`")]
+    pub(crate) fn apply<T: Told + Clone>(&mut self, object: T) {
+        for sidecar in &mut self.0 {
+            sidecar.apply(object.clone());
+        }
+    }
+
+    /// The same, for setting up in one expression.
+    pub(crate) fn with<T: Told + Clone>(mut self, object: T) -> Self {
+        self.apply(object);
+        self
+    }
+
+    /// An object was deleted.
+    pub(crate) fn delete<T: Told>(&mut self, namespace: &str, name: &str) {
+        for sidecar in &mut self.0 {
+            sidecar.delete::<T>(namespace, name);
+        }
+    }
+
+    /// What Prometheus would discover: what the nodes serve, and what belongs to none.
+    pub(crate) fn targets(&self, query: &Query) -> Vec<Target> {
+        let of_each: Vec<Targets> = self.0.iter().map(|s| s.targets(query)).collect();
+        let of_none = of_each[0]
+            .unassigned
+            .iter()
+            .filter(|unassigned| unassigned.reason == Reason::NoNode)
+            .map(|unassigned| unassigned.target.clone());
+        let mut all: Vec<Target> = of_none.collect();
+        all.extend(of_each.iter().flat_map(|targets| targets.own.clone()));
+        all.sort();
+        all
+    }
 }
 
 impl Sidecar {
