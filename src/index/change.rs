@@ -18,6 +18,8 @@ pub enum Change {
     Namespaces(Update<Namespace>),
     /// An owner of an own Pod was read; `None`: it does not exist, or has no controller.
     Owner(OwnerKey, Option<Owner>),
+    /// All owners of this resource that own Pods have now were read: its first sync.
+    OwnersRead(Resource),
     /// The watch was closed, because nobody asks any more: what it brought is forgotten, and the
     /// next question waits for a new sync.
     Closed(Resource),

@@ -53,6 +53,7 @@ impl Index {
             Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, node)),
             Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, node)),
             Change::Owner(key, owner) => return self.owner_was_read(key, owner),
+            Change::OwnersRead(resource) => return self.mark_synced(resource),
             Change::Closed(resource) => return self.close(resource),
         };
         self.changed |= effect.changed;

@@ -4,7 +4,7 @@ use http::header::{HeaderValue, USER_AGENT};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::PathBuf;
 use std::time::Duration;
 use tower::{BoxError, ServiceBuilder};
@@ -15,13 +15,15 @@ use tower_http::decompression::DecompressionLayer;
 pub enum Source {
     /// The ServiceAccount of the Pod.
     InCluster,
-    /// A kubeconfig file, and one of its contexts instead of the current one.
+    /// Kubeconfig files, merged as kubectl does it.
     Kubeconfig {
-        /// The file.
-        path: PathBuf,
-        /// The context.
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// A context instead of the current one.
         context: Option<String>,
     },
+    /// An API server that wants neither TLS nor a name: the simulator.
+    Plain(http::Uri),
 }
 
 /// Why there can be no client.
@@ -38,7 +40,7 @@ pub enum ConnectError {
         /// The file.
         path: String,
         /// What is wrong with it.
-        source: kube::config::KubeconfigError,
+        source: KubeconfigError,
     },
     /// What it says cannot be used for TLS or authentication.
     #[error("cannot set up the connection to {url}: {source}")]
@@ -65,14 +67,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub async fn connect(source: &Source) -> Result<kube::Client, ConnectError> {
     let config = match source {
         Source::InCluster => Config::incluster().map_err(ConnectError::NotInCluster)?,
-        Source::Kubeconfig { path, context } => {
-            read(path, context.clone())
+        Source::Kubeconfig { paths, context } => {
+            read(paths, context.clone())
                 .await
-                .map_err(|source| ConnectError::Kubeconfig {
+                .map_err(|(path, source)| ConnectError::Kubeconfig {
                     path: path.display().to_string(),
                     source,
                 })?
         }
+        Source::Plain(url) => Config::new(url.clone()),
     };
     client(&config).map_err(|source| ConnectError::Client {
         url: config.cluster_url.to_string(),
@@ -81,15 +84,24 @@ pub async fn connect(source: &Source) -> Result<kube::Client, ConnectError> {
 }
 
 async fn read(
-    path: &PathBuf,
+    paths: &[PathBuf],
     context: Option<String>,
-) -> Result<Config, kube::config::KubeconfigError> {
-    let file = Kubeconfig::read_from(path)?;
+) -> Result<Config, (PathBuf, KubeconfigError)> {
+    let mut merged = Kubeconfig::default();
+    for path in paths {
+        let named = |error| (path.clone(), error);
+        merged = merged
+            .merge(Kubeconfig::read_from(path).map_err(named)?)
+            .map_err(named)?;
+    }
     let options = KubeConfigOptions {
         context,
         ..KubeConfigOptions::default()
     };
-    Config::from_custom_kubeconfig(file, &options).await
+    let named = |error| (paths.first().cloned().unwrap_or_default(), error);
+    Config::from_custom_kubeconfig(merged, &options)
+        .await
+        .map_err(named)
 }
 
 fn client(config: &Config) -> Result<kube::Client, kube::Error> {

@@ -11,7 +11,7 @@ use super::pacer::Turn;
 use super::reflector::{Context, advice, delay_after};
 use super::request::{self, Chunks, Form};
 use crate::index::{Change, OwnerKey, Snapshots};
-use crate::objects::{Metadata, Resource, ResourceSet};
+use crate::objects::{Metadata, Owner, Resource, ResourceSet};
 use crate::status::{Outcome, Phase, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -53,6 +53,7 @@ impl OwnerReader {
     }
 
     pub(super) async fn run(mut self) {
+        let of_ours = ResourceSet::EMPTY.with(self.resource);
         let mut versions = self.snapshots.subscribe();
         loop {
             let entry = self.context.board.of(self.resource);
@@ -62,16 +63,28 @@ impl OwnerReader {
             };
             self.absent
                 .retain(|key, _| snapshot.owners.contains_key(key));
-            let unread = snapshot
-                .unread_owners(ResourceSet::EMPTY.with(self.resource))
-                .next();
+            let unread = snapshot.unread_owners(of_ours).next();
             let due = self
                 .absent
                 .iter()
                 .find(|(_, absent)| absent.again_at <= Instant::now());
             if let Some(key) = unread.or_else(|| due.map(|(key, _)| key.clone())) {
-                self.read(key).await;
+                if let Some(answer) = self.read(&key).await {
+                    self.context.tell(Change::Owner(key.clone(), answer)).await;
+                    // Until the index has it, or the Pod is gone: else it would be read again.
+                    while self
+                        .snapshots
+                        .load()
+                        .unread_owners(of_ours)
+                        .any(|other| other == key)
+                        && versions.changed().await.is_ok()
+                    {}
+                }
                 continue;
+            }
+            if snapshot.synced.contains(Resource::Pods) && !snapshot.synced.contains(self.resource)
+            {
+                self.context.tell(Change::OwnersRead(self.resource)).await;
             }
             entry.set_phase(Phase::Watching);
             let next = self.absent.values().map(|absent| absent.again_at).min();
@@ -82,22 +95,22 @@ impl OwnerReader {
         }
     }
 
-    async fn read(&mut self, key: OwnerKey) {
+    /// Reads an owner: its controller, or that it has none or is absent. `None` if that could not
+    /// be found out; then the delay before the next try is over.
+    async fn read(&mut self, key: &OwnerKey) -> Option<Option<Owner>> {
         let context = &self.context;
         let entry = context.board.of(self.resource);
         entry.set_phase(Phase::Listing);
         context.pacer.wait(Turn::Extra).await;
-        match self.fetch(&key).await {
+        match self.fetch(key).await {
             Ok(metadata) => {
                 entry.count_request(Verb::Get, Outcome::Ok);
                 entry.heard(""); // single objects have no version to resume from
                 self.backoff.calm();
                 // An owner of the same name with another uid is not the Pod's owner, but what
                 // Prometheus would find; so its controller counts.
-                self.absent.remove(&key);
-                self.context
-                    .tell(Change::Owner(key, metadata.controller))
-                    .await;
+                self.absent.remove(key);
+                Some(metadata.controller)
             }
             Err(Failure::Status { code: 404, .. }) => {
                 entry.count_request(Verb::Get, Outcome::NotFound);
@@ -113,7 +126,7 @@ impl OwnerReader {
                     wait,
                 };
                 self.absent.insert(key.clone(), absent);
-                self.context.tell(Change::Owner(key, None)).await;
+                Some(None)
             }
             Err(failure) => {
                 entry.count_request(Verb::Get, failure.outcome());
@@ -126,6 +139,7 @@ impl OwnerReader {
                 }
                 let delay = delay_after(&failure, &mut self.backoff, &context.timing);
                 sleep(delay).await;
+                None
             }
         }
     }

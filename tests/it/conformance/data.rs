@@ -3,7 +3,9 @@
 
 use crate::support::sidecar::{Sidecar, Told};
 use nodelocal_sd::index::OwnerKey;
-use nodelocal_sd::objects::{Metadata, Namespace, Node, Owner, Pod, Service, SliceOfNode};
+use nodelocal_sd::objects::{
+    Metadata, Namespace, Node, Owner, Pod, Resource, Service, SliceOfNode,
+};
 use nodelocal_sd::targets::{Attach, Profile, Query, Role, Target};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
@@ -180,15 +182,15 @@ impl Set {
     }
 
     fn controller_of(&self, key: &OwnerKey) -> Option<Owner> {
-        let path = match &*key.owner.kind {
-            "ReplicaSet" => "/apis/apps/v1/replicasets",
-            "Job" => "/apis/batch/v1/jobs",
-            kind => panic!("nobody should read a {kind}"),
+        let path = match key.resource() {
+            Resource::ReplicaSets => "/apis/apps/v1/replicasets",
+            Resource::Jobs => "/apis/batch/v1/jobs",
+            other => panic!("{other} own no Pods"),
         };
         let mut owners = self.list(path).iter();
         let owner = owners.find(|owner| {
-            owner["metadata"]["namespace"] == *key.namespace
-                && owner["metadata"]["name"] == *key.owner.name
+            owner["metadata"]["namespace"] == *key.namespace()
+                && owner["metadata"]["name"] == *key.name()
         })?;
         Metadata::deserialize(&owner["metadata"])
             .unwrap()

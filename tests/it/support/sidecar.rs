@@ -2,7 +2,7 @@
 
 use nodelocal_sd::index::{Change, Index, ListOutcome, OwnerKey, Snapshot, Update};
 use nodelocal_sd::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Service, Stored,
+    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
 };
 use nodelocal_sd::targets::{self, Profile, Query, Reason, Target, Targets};
 
@@ -94,7 +94,10 @@ impl Sidecar {
 
     /// The owners of own Pods were read, as often as there are unread ones.
     pub(crate) fn read_owners(&mut self, controller_of: impl Fn(&OwnerKey) -> Option<Owner>) {
-        for key in self.snapshot.unread_owners().collect::<Vec<_>>() {
+        let owners = [Resource::ReplicaSets, Resource::Jobs]
+            .into_iter()
+            .collect();
+        for key in self.snapshot.unread_owners(owners).collect::<Vec<_>>() {
             let controller = controller_of(&key);
             self.change(Change::Owner(key, controller));
         }
