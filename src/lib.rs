@@ -19,6 +19,8 @@
 //! - **Watches follow the questions.** What no query needs is not watched.
 //! - **Equal state gives equal bytes.**
 
+pub mod cli;
+pub mod commands;
 pub mod demand;
 pub mod http;
 pub mod index;

@@ -1,3 +1,28 @@
-//! The command `nodelocal-sd`.
+//! The command `nodelocal-sd`: parses, runs, and turns the result into an exit code.
 
-fn main() {}
+use clap::Parser;
+use nodelocal_sd::cli::Cli;
+use nodelocal_sd::commands;
+use std::process::ExitCode;
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one line that tells why the command failed"
+)]
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => error.exit(), // --help and --version
+        Err(error) => {
+            eprintln!("{}", commands::usage_error(&error));
+            return ExitCode::from(2);
+        }
+    };
+    match commands::execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}

@@ -244,6 +244,9 @@ impl Entry {
 // === impl Phase, Verb, Outcome ===
 
 impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Listing, Self::Watching, Self::Waiting];
+
     /// Lower-case name.
     pub fn name(self) -> &'static str {
         match self {

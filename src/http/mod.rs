@@ -1,1 +1,27 @@
-//! To be written.
+//! The two listeners: http_sd and debug pages on one, health and metrics on the other.
+//!
+//! ```text
+//! serve ──accept──▶ Connections (limit, oldest idle first) ──▶ hyper ──▶ sd_routes / admin_routes
+//! ```
+//!
+//! The only place that knows hyper. Routes turn a request into a call of [`crate::sd`] or a look
+//! at a snapshot, and the result into a response; what they answer is decided elsewhere.
+
+mod admin;
+mod app;
+mod connections;
+mod debug;
+mod file_limit;
+mod host;
+mod metrics;
+mod response;
+mod sd_routes;
+mod serve;
+mod stream;
+
+pub use admin::Admin;
+pub use app::App;
+pub use file_limit::raise_open_file_limit;
+pub use response::Answer;
+pub use sd_routes::HttpSd;
+pub use serve::{Limits, Routes, serve};

@@ -117,7 +117,7 @@ impl OwnerReader {
                 entry.heard("");
                 let wait = self
                     .absent
-                    .get(&key)
+                    .get(key)
                     .map_or(FIRST_WAIT, |last| last.wait * 2);
                 let wait = wait.min(MOST_WAIT);
                 debug!(owner = %key, ?wait, "an owner is absent");

@@ -25,6 +25,6 @@ mod view;
 
 pub use build::build;
 pub use fields::{Field, Selectable, unknown_field};
-pub use profile::Profile;
+pub use profile::{Profile, UnknownProfile};
 pub use query::{Attach, Query, Role, Selector, Selectors};
 pub use target::{Labels, ObjectRef, Reason, Target, Targets, Unassigned};

@@ -1,0 +1,222 @@
+//! The command line, as typed. What it means is decided in [`crate::commands`].
+
+use crate::sd::Compat;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Serves one Kubernetes node's Prometheus targets over http_sd.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nodelocal-sd",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The sidecar: watches the API server and serves http_sd
+    Run(RunArgs),
+    /// The sidecar against an embedded API simulator whose example cluster keeps changing
+    #[cfg(feature = "simulator")]
+    Demo(DemoArgs),
+    /// The embedded API simulator alone, on loopback, for Prometheus and tests
+    #[cfg(feature = "simulator")]
+    Simulate(SimulateArgs),
+    /// Prints what a query serves, from a running sidecar or straight from the API server
+    Targets(TargetsArgs),
+}
+
+/// Logging, for every command; logs go to standard error.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// Log filter: a level, or directives such as info,nodelocal_sd=debug
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log_level: String,
+    /// Log format
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How to reach the API server.
+#[derive(Clone, Debug, Args)]
+pub struct ClusterArgs {
+    /// Kubeconfig file; without it, the ServiceAccount of the Pod is used
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig, instead of its current one
+    #[arg(long, requires = "kubeconfig", value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The node whose targets are served
+    #[arg(long, env = "NODE_NAME", value_name = "NODE", value_parser = node_name)]
+    pub node_name: String,
+    /// Where http_sd and the debug pages are served
+    #[arg(long, default_value = "127.0.0.1:9911", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where health checks and metrics are served
+    #[arg(long, default_value = "0.0.0.0:9912", value_name = "ADDRESS")]
+    pub admin_listen: SocketAddr,
+    /// How to reach the API server.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// How targets are found and labelled.
+    #[command(flatten)]
+    pub discovery: DiscoveryArgs,
+}
+
+/// How targets are found and labelled.
+#[derive(Clone, Debug, Args)]
+pub struct DiscoveryArgs {
+    /// Where endpoints come from
+    #[arg(long, value_enum, default_value_t = EndpointsFrom::Slices)]
+    pub endpoints_from: EndpointsFrom,
+    /// Label profile: auto, 2.53, 3.5, 3.11 or latest
+    #[arg(long, default_value = "auto", value_name = "PROFILE")]
+    pub compat: Compat,
+}
+
+/// Where endpoints come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EndpointsFrom {
+    /// Computed from this node's Pods and the Services' selectors; not in this version.
+    Pods,
+    /// All EndpointSlices are watched and filtered to this node.
+    Slices,
+}
+
+/// `demo`.
+#[cfg(feature = "simulator")]
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// The node whose targets are served
+    #[arg(long, default_value = "node-a", value_name = "NODE", value_parser = node_name)]
+    pub node_name: String,
+    /// File or folder of Kubernetes YAML to serve instead of the example cluster
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Option<PathBuf>,
+    /// Where http_sd and the debug pages are served
+    #[arg(long, default_value = "127.0.0.1:9911", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where health checks and metrics are served
+    #[arg(long, default_value = "127.0.0.1:9912", value_name = "ADDRESS")]
+    pub admin_listen: SocketAddr,
+}
+
+/// `simulate`.
+#[cfg(feature = "simulator")]
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArgs {
+    /// File or folder of Kubernetes YAML to serve instead of the example cluster
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Option<PathBuf>,
+    /// Where the API is served; loopback only, because it asks nobody who they are
+    #[arg(long, default_value = "127.0.0.1:9913", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+}
+
+/// `targets`.
+#[derive(Clone, Debug, Args)]
+pub struct TargetsArgs {
+    /// The query, as in the URL: endpointslice, or pod?namespace=shop&attach=node
+    #[arg(default_value = "endpointslice", value_name = "ROLE[?QUERY]")]
+    pub query: String,
+    /// A running sidecar
+    #[arg(long, default_value = "http://127.0.0.1:9911", value_name = "URL")]
+    pub url: String,
+    /// Ask the API server for the targets of this node, instead of a running sidecar
+    #[arg(long, conflicts_with = "url", value_name = "NODE", value_parser = node_name)]
+    pub node_name: Option<String>,
+    /// How to reach the API server.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Format of the output
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// Format of what `targets` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A line for each target, with the labels that tell it from others.
+    Table,
+    /// The answer as Prometheus gets it.
+    Json,
+}
+
+/// A node name is a DNS subdomain: lower-case letters, digits, `-` and `.`, each part beginning and
+/// ending with a letter or digit, 253 bytes at most. Checked, because it goes into a field selector
+/// that must select one node and nothing else.
+fn node_name(text: &str) -> Result<String, String> {
+    let part_is_good = |part: &str| {
+        let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(alphanumeric)
+            && part.ends_with(alphanumeric)
+            && part.chars().all(|c| alphanumeric(c) || c == '-')
+    };
+    if text.len() <= 253 && text.split('.').all(part_is_good) {
+        Ok(text.to_owned())
+    } else {
+        Err("a node name is lower-case letters, digits, '-' and '.', as `kubectl get nodes` prints it"
+            .to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_names() {
+        for good in ["a", "node-1", "ip-10-0-0-1.eu-west-1.compute.internal", "1"] {
+            assert!(node_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "A",
+            "a_b",
+            "a,b",
+            "a=b",
+            "-a",
+            "a.",
+            "a..b",
+            &"a".repeat(254),
+        ] {
+            assert!(node_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,26 @@
+//! How commands fail.
+
+use std::process::ExitCode;
+
+/// Why a command failed; decides the exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Wrong usage or configuration: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// A failure at run time: exit code 1.
+    #[error("{0}")]
+    Failure(String),
+}
+
+// === impl CommandError ===
+
+impl CommandError {
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Failure(_) => ExitCode::FAILURE,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Logs: to standard error, so that standard output is the command's result.
+
+use super::error::CommandError;
+use crate::cli::{LogArgs, LogFormat};
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging.
+///
+/// # Errors
+/// If the filter is malformed.
+pub(super) fn start(args: &LogArgs) -> Result<(), CommandError> {
+    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| {
+        CommandError::Usage(format!("--log-level {:?}: {error}", args.log_level))
+    })?;
+    // kube logs bodies of answers it cannot read, and with them the environment of Pods.
+    let quiet = "kube_client=off".parse().expect("a valid directive");
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter.add_directive(quiet))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match args.log_format {
+        LogFormat::Text => logger.with_target(false).init(),
+        LogFormat::Json => logger.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! The commands: each puts the parts together and runs them until it is done or told to stop.
+
+mod cluster;
+#[cfg(feature = "simulator")]
+mod demo;
+mod error;
+mod listen;
+#[cfg(feature = "simulator")]
+mod live;
+mod logging;
+mod run;
+mod shutdown;
+#[cfg(feature = "simulator")]
+mod simulate;
+mod start;
+mod targets;
+
+pub use error::CommandError;
+pub use start::{execute, usage_error};

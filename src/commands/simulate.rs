@@ -1,0 +1,73 @@
+//! `simulate`: the embedded API server alone.
+
+use super::error::CommandError;
+use super::listen::{address_of, bind};
+use super::shutdown::Shutdown;
+use crate::cli::SimulateArgs;
+use crate::simulator::{self, Simulator, example, manifests};
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::info;
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// If the address cannot be listened on, or the manifests cannot be read.
+#[expect(
+    clippy::print_stdout,
+    reason = "the kubeconfig is the command's result"
+)]
+pub(super) async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
+    if !args.listen.ip().is_loopback() {
+        return Err(CommandError::Usage(format!(
+            "--listen {}: the simulator asks nobody who they are, so it listens on loopback only",
+            args.listen
+        )));
+    }
+    let shutdown = Shutdown::new()?;
+    let listener = bind("--listen", args.listen).await?;
+    let address = address_of(&listener)?;
+    let mut tasks = JoinSet::new();
+    let simulator = cluster(args.manifests.as_deref(), &mut tasks)?;
+    info!(%address, "serving the Kubernetes API");
+    println!("{}", kubeconfig(address));
+    simulator::serve(simulator, listener, shutdown.requested()).await;
+    Ok(())
+}
+
+/// The objects of those files, which are followed as they change, or the example cluster.
+pub(super) fn cluster(
+    path: Option<&Path>,
+    tasks: &mut JoinSet<()>,
+) -> Result<Simulator, CommandError> {
+    let simulator = Simulator::new();
+    match path {
+        None => example::load(&simulator),
+        Some(path) => {
+            let files = manifests::load(&simulator, path)
+                .map_err(|error| CommandError::Usage(format!("--manifests: {error}")))?;
+            tasks.spawn(files.follow(simulator.clone()));
+        }
+    }
+    Ok(simulator)
+}
+
+fn kubeconfig(address: SocketAddr) -> String {
+    format!(
+        "\
+apiVersion: v1
+kind: Config
+current-context: simulator
+clusters:
+- name: simulator
+  cluster: {{server: \"http://{address}\"}}
+users:
+- name: nobody
+  user: {{}}
+contexts:
+- name: simulator
+  context: {{cluster: simulator, user: nobody}}"
+    )
+}

@@ -1,0 +1,72 @@
+//! What all routes share.
+
+use crate::demand::Demand;
+use crate::index::Snapshots;
+use crate::sd::{Answers, Compat};
+use crate::sidecar::Sidecar;
+use crate::status::Board;
+use crate::targets::Role;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The state that answers are made from, and the counters of what was answered.
+#[derive(Debug)]
+pub struct App {
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) demand: Arc<Demand>,
+    pub(super) board: Arc<Board>,
+    pub(super) answers: Answers,
+    pub(super) compat: Compat,
+    pub(super) connections: AtomicU64,
+    queries: Mutex<BTreeMap<(&'static str, u16), u64>>,
+}
+
+// === impl App ===
+
+impl App {
+    /// Serves that sidecar.
+    pub fn new(sidecar: &Sidecar, compat: Compat) -> Self {
+        let Sidecar {
+            snapshots,
+            demand,
+            board,
+            ..
+        } = sidecar;
+        Self {
+            snapshots: Arc::clone(snapshots),
+            demand: Arc::clone(demand),
+            board: Arc::clone(board),
+            answers: Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board)),
+            compat,
+            connections: AtomicU64::new(0),
+            queries: Mutex::default(),
+        }
+    }
+
+    /// Counts an answer to an http_sd query. Roles come from outside, so unknown ones are one.
+    pub(super) fn count_query(&self, role: &str, code: u16) {
+        let role = Role::ALL
+            .map(Role::name)
+            .into_iter()
+            .find(|name| *name == role);
+        let mut queries = self
+            .queries
+            .lock()
+            .expect("nothing panics while it holds this lock");
+        *queries.entry((role.unwrap_or("other"), code)).or_default() += 1;
+    }
+
+    /// Answers so far, by role and status.
+    pub(super) fn queries(&self) -> BTreeMap<(&'static str, u16), u64> {
+        self.queries
+            .lock()
+            .expect("nothing panics while it holds this lock")
+            .clone()
+    }
+
+    /// Connections of the http_sd listener that are open now.
+    pub(super) fn open_connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,316 @@
+//! `/metrics`.
+//!
+//! Nothing is counted twice: the collector reads the snapshot, the board and the counters of the
+//! app when it is asked, and never a lock that a watch waits for.
+
+use super::app::App;
+use super::debug::unix_seconds;
+use super::response::{self, Answer};
+use crate::objects::Resource;
+use crate::status::{Entry, Phase, View};
+use crate::targets::{Profile, Query, Reason, Role, build};
+use http::StatusCode;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use std::fmt::Error;
+use std::sync::{Arc, Mutex};
+
+/// The registry of all metrics.
+#[derive(Debug)]
+pub(super) struct Metrics(Registry);
+
+/// Reads the state when it is asked.
+#[derive(Debug)]
+struct Collected {
+    app: Arc<App>,
+    /// Counts of the last snapshot for which they were made: a build for each scrape would be a
+    /// waste while nothing changes.
+    counts: Mutex<Option<(u64, Counts)>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    targets: Vec<(&'static str, u64)>,
+    unassigned: Vec<(&'static str, u64)>,
+}
+
+/// How a counter is read.
+type Count = fn(&View) -> u64;
+
+/// Labels of a sample.
+type Labels<'a> = Vec<(&'a str, String)>;
+
+// === impl Metrics ===
+
+impl Metrics {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        let mut registry = Registry::with_prefix("nodelocal_sd");
+        registry.register(
+            "render_duration_seconds",
+            "Time to build and render an answer that was not in the cache",
+            app.answers.render_seconds().clone(),
+        );
+        registry.register_collector(Box::new(Collected {
+            app,
+            counts: Mutex::default(),
+        }));
+        Self(registry)
+    }
+
+    pub(super) fn answer(&self) -> Answer {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.0) {
+            Ok(()) => response::of_type(
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                text,
+            ),
+            Err(error) => {
+                let reason = format!("the metrics could not be written: {error}");
+                response::text(StatusCode::INTERNAL_SERVER_ERROR, reason)
+            }
+        }
+    }
+}
+
+// === impl Collected ===
+
+impl Collector for Collected {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let to = &mut encoder;
+        let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+        gauge(
+            to,
+            "build_info",
+            "The version that is running",
+            [(version, 1.0)],
+        )?;
+        self.snapshot(to)?;
+        self.watches(to)?;
+        self.queries(to)
+    }
+}
+
+impl Collected {
+    fn snapshot(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let snapshot = self.app.snapshots.load();
+        let version = [(Labels::new(), snapshot.version as f64)];
+        gauge(
+            to,
+            "snapshot_version",
+            "Number of published changes",
+            version,
+        )?;
+        let counts = self.counts();
+        let of = |label: &'static str, counts: Vec<(&'static str, u64)>| {
+            counts
+                .into_iter()
+                .map(move |(name, n)| (vec![(label, name.to_owned())], n as f64))
+        };
+        gauge(
+            to,
+            "targets",
+            "Targets of this node, without any filter, of the roles whose watches are open",
+            of("role", counts.targets),
+        )?;
+        gauge(
+            to,
+            "unassigned_endpoints",
+            "Targets of role endpointslice that belong to no node, as far as can be told here",
+            of("reason", counts.unassigned),
+        )
+    }
+
+    fn watches(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let snapshot = self.app.snapshots.load();
+        let needed = self.app.demand.needed();
+        let each = |value: &dyn Fn(Resource, &View) -> Option<f64>| {
+            let samples = Resource::ALL.into_iter().filter_map(|resource| {
+                let view = self.app.board.of(resource).view();
+                Some((
+                    vec![("resource", resource.name().to_owned())],
+                    value(resource, &view)?,
+                ))
+            });
+            samples.collect::<Vec<_>>()
+        };
+        let flag = |set: bool| Some(f64::from(u8::from(set)));
+        gauge(
+            to,
+            "watch_needed",
+            "Whether a query has needed the resource lately",
+            each(&|resource, _| flag(needed.contains(resource))),
+        )?;
+        gauge(
+            to,
+            "watch_synced",
+            "Whether the resource has had a complete list since its watch was opened",
+            each(&|resource, _| flag(snapshot.synced.contains(resource))),
+        )?;
+        gauge(
+            to,
+            "watch_failing",
+            "Whether the last request for the resource failed",
+            each(&|_, view| flag(view.trouble.is_some())),
+        )?;
+        gauge(
+            to,
+            "watch_objects",
+            "Objects that are held",
+            each(&|resource, _| Some(snapshot.held(resource) as f64)),
+        )?;
+        gauge(
+            to,
+            "watch_last_event_timestamp_seconds",
+            "When the last list, event or bookmark came; the state is at least as new as that",
+            each(&|_, view| view.last_event.map(unix_seconds)),
+        )?;
+        let phases = Resource::ALL.into_iter().flat_map(|resource| {
+            let now = self.app.board.of(resource).view().phase;
+            Phase::ALL.map(move |phase| {
+                let labels = vec![
+                    ("resource", resource.name().to_owned()),
+                    ("phase", phase.name().to_owned()),
+                ];
+                (labels, f64::from(u8::from(phase == now)))
+            })
+        });
+        gauge(
+            to,
+            "watch_phase",
+            "1 for what the watch is doing, 0 for what it is not",
+            phases,
+        )?;
+        self.watch_counters(to)
+    }
+
+    fn watch_counters(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let entries = || Resource::ALL.into_iter().map(|r| (r, self.app.board.of(r)));
+        let requests = entries().flat_map(|(resource, entry)| {
+            entry.requests().map(move |(verb, outcome, count)| {
+                let labels = vec![
+                    ("resource", resource.name().to_owned()),
+                    ("verb", verb.name().to_owned()),
+                    ("outcome", outcome.name().to_owned()),
+                ];
+                (labels, count)
+            })
+        });
+        counter(
+            to,
+            "api_requests",
+            "Requests to the API server that have ended",
+            requests,
+        )?;
+        let counters: [(&str, &str, Count); 5] = [
+            ("watch_events", "Events and bookmarks", |view| view.events),
+            ("watch_relists", "Lists after an expired version", |view| {
+                view.relists
+            }),
+            (
+                "undecodable_objects",
+                "Objects skipped, because they could not be read",
+                |view| view.undecodable,
+            ),
+            (
+                "oversized_objects",
+                "Objects skipped, because they are too large",
+                |view| view.oversized,
+            ),
+            (
+                "dropped_endpoints",
+                "Endpoints of other nodes, dropped while decoding",
+                |view| view.dropped_endpoints,
+            ),
+        ];
+        for (name, help, count) in counters {
+            let samples = entries().map(|(resource, entry): (Resource, &Entry)| {
+                (
+                    vec![("resource", resource.name().to_owned())],
+                    count(&entry.view()),
+                )
+            });
+            counter(to, name, help, samples)?;
+        }
+        Ok(())
+    }
+
+    fn queries(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let queries = self.app.queries().into_iter().map(|((role, code), count)| {
+            (
+                vec![("role", role.to_owned()), ("code", code.to_string())],
+                count,
+            )
+        });
+        counter(to, "queries", "http_sd queries answered", queries)?;
+        let connections = [(Labels::new(), self.app.open_connections() as f64)];
+        gauge(
+            to,
+            "http_connections",
+            "Open connections of the http_sd listener",
+            connections,
+        )
+    }
+
+    fn counts(&self) -> Counts {
+        let snapshot = self.app.snapshots.load();
+        let mut last = self
+            .counts
+            .lock()
+            .expect("nothing panics while it holds this lock");
+        if let Some((version, counts)) = &*last
+            && *version == snapshot.version
+        {
+            return counts.clone();
+        }
+        let mut counts = Counts::default();
+        for role in Role::ALL {
+            let query = Query::all(role);
+            if !query.resources().minus(snapshot.synced).is_empty() {
+                continue;
+            }
+            let targets = build(&snapshot, &query, Profile::Latest);
+            counts.targets.push((role.name(), targets.own.len() as u64));
+            if role == Role::EndpointSlice {
+                counts.unassigned = Reason::ALL
+                    .map(|reason| {
+                        let such = targets.unassigned.iter().filter(|one| one.reason == reason);
+                        (reason.name(), such.count() as u64)
+                    })
+                    .to_vec();
+            }
+        }
+        *last = Some((snapshot.version, counts.clone()));
+        counts
+    }
+}
+
+fn gauge<'a>(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (Labels<'a>, f64)>,
+) -> Result<(), Error> {
+    let kind = ConstGauge::<f64>::new(0.0).metric_type();
+    let mut encoder = to.encode_descriptor(name, help, None, kind)?;
+    for (labels, value) in samples {
+        ConstGauge::new(value).encode(encoder.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn counter<'a>(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (Labels<'a>, u64)>,
+) -> Result<(), Error> {
+    let kind = ConstCounter::<u64>::new(0).metric_type();
+    let mut encoder = to.encode_descriptor(name, help, None, kind)?;
+    for (labels, value) in samples {
+        ConstCounter::new(value).encode(encoder.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The http_sd listener: `/sd/{role}`, the debug pages, and a page that says what there is.
+
+use super::app::App;
+use super::debug;
+use super::host::means_us;
+use super::response::{self, Answer};
+use super::serve::Routes;
+use crate::sd::{self, QueryError, Question};
+use http::header::{ETAG, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
+use http::request::Parts;
+use http::{StatusCode, Version};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Serves targets. For loopback: targets carry the annotations of Pods.
+#[derive(Debug)]
+pub struct HttpSd(pub Arc<App>);
+
+/// The longest path and query. A query that names 500 namespaces has about 12 KiB.
+const URL: usize = 32 * 1024;
+
+const INDEX: &str = "\
+nodelocal-sd: the Prometheus targets of one Kubernetes node
+
+/sd/pod             targets of role pod
+/sd/endpointslice   targets of role endpointslice
+/sd/node            the target of role node
+  with namespace=, selector.ROLE.label=, selector.ROLE.field=, attach=, service=, port=, compat=
+
+/debug/targets?role=ROLE      the same, with the objects that each target came from
+/debug/unassigned             endpoints that belong to no node
+/debug/watches                what is watched, and how it is doing
+";
+
+// === impl HttpSd ===
+
+impl Routes for HttpSd {
+    async fn answer(&self, request: Parts, local: SocketAddr) -> Answer {
+        if let Some(refusal) = refuse_host(&request, local) {
+            return refusal;
+        }
+        let target = request
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
+        if target.len() > URL {
+            return response::text(
+                StatusCode::URI_TOO_LONG,
+                format!("the URL has {} bytes: {URL} are the most", target.len()),
+            );
+        }
+        if let Some(refusal) = response::refuse_other_methods(&request.method) {
+            return refusal;
+        }
+        let query = request.uri.query();
+        match request.uri.path() {
+            "/" => response::text(StatusCode::OK, INDEX.trim_end()),
+            "/debug/targets" => debug::targets(&self.0, query, &request.headers).await,
+            "/debug/unassigned" => debug::unassigned(&self.0, query, &request.headers).await,
+            "/debug/watches" => debug::watches(&self.0),
+            path => match path.strip_prefix("/sd/") {
+                Some(role) => self.targets(role, &request).await,
+                None => response::text(
+                    StatusCode::NOT_FOUND,
+                    format!("{path} is not served: / lists what is"),
+                ),
+            },
+        }
+    }
+
+    fn connections(&self, open: usize) {
+        self.0.connections.store(open as u64, Ordering::Relaxed);
+    }
+}
+
+impl HttpSd {
+    async fn targets(&self, role: &str, request: &Parts) -> Answer {
+        let answer = match sd::parse(role, request.uri.query()) {
+            Ok(query) => {
+                let profile = self
+                    .0
+                    .compat
+                    .profile(&query, header(&request.headers, USER_AGENT));
+                let question = Question::new(query, profile);
+                let asked_in = request.uri.query().map_or(0, str::len);
+                let patience = patience(&request.headers);
+                match self.0.answers.answer(question, asked_in, patience).await {
+                    Ok(rendered) => deliver(&rendered, &request.headers),
+                    Err(not_synced) => response::not_ready(not_synced.to_string()),
+                }
+            }
+            Err(error) => refuse_query(&error),
+        };
+        self.0.count_query(role, answer.status().as_u16());
+        answer
+    }
+}
+
+/// How long the caller can wait.
+pub(super) fn patience(headers: &HeaderMap) -> std::time::Duration {
+    let interval = headers.get("x-prometheus-refresh-interval-seconds");
+    sd::patience(interval.and_then(|value| value.to_str().ok()))
+}
+
+/// What is wrong with a query: 404 for a role, 400 for all else.
+pub(super) fn refuse_query(error: &QueryError) -> Answer {
+    let status = if error.is_about_the_role() {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    response::text(status, error.to_string())
+}
+
+/// A header's text; empty if it is missing or no text.
+pub(super) fn header(headers: &HeaderMap, name: http::HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+fn deliver(rendered: &sd::Rendered, headers: &HeaderMap) -> Answer {
+    let known = header(headers, IF_NONE_MATCH);
+    let matches = |tag: &str| {
+        let tag = tag.trim();
+        tag == "*" || tag.trim_start_matches("W/") == &*rendered.etag
+    };
+    let mut answer = response::json(rendered.body.clone());
+    if known.split(',').any(matches) {
+        // Prometheus never asks so; for it a 304 would be an error.
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        *answer.body_mut() = http_body_util::Full::default();
+    }
+    if let Ok(etag) = HeaderValue::from_str(&rendered.etag) {
+        answer.headers_mut().insert(ETAG, etag);
+    }
+    answer
+}
+
+fn refuse_host(request: &Parts, local: SocketAddr) -> Option<Answer> {
+    // A request line with a full URL overrides the header.
+    let host = match request.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => match request.headers.get(HOST) {
+            Some(host) => host.to_str().unwrap_or("?"),
+            None if request.version < Version::HTTP_11 => return None, // had no such header yet
+            None => {
+                let reason = "the request has no Host header";
+                return Some(response::text(StatusCode::BAD_REQUEST, reason));
+            }
+        },
+    };
+    (!means_us(host, local)).then(|| {
+        let host = host.escape_debug();
+        let reason = format!("host {host} is not this listener: use localhost or its address");
+        response::text(StatusCode::MISDIRECTED_REQUEST, reason)
+    })
+}

@@ -1,0 +1,158 @@
+//! A real Prometheus as the judge: its own kubernetes_sd against the simulator, and http_sd against
+//! a sidecar of each node, must discover the same.
+//!
+//! Ignored in a plain `cargo test`, because it needs the binary; `.ci/run prometheus` runs it.
+
+use crate::support::http::eventually;
+use crate::support::prometheus::{Discovered, Prometheus};
+use crate::support::sidecar::Served;
+use nodelocal_sd::simulator::{On, Simulator, example, serve};
+use std::collections::BTreeSet;
+use tokio::net::TcpListener;
+
+const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
+
+/// Name, role, what is attached as kubernetes_sd says it, and as we say it.
+const JOBS: [(&str, &str, &str, &str); 5] = [
+    ("pod", "pod", "", ""),
+    ("pod-node", "pod", "attach_metadata: {node: true}", "attach=node"),
+    ("slice", "endpointslice", "", ""),
+    ("slice-node", "endpointslice", "attach_metadata: {node: true}", "attach=node"),
+    ("node", "node", "", ""),
+];
+
+const SHOP_ONLY: &str = "namespaces: {names: [shop]}";
+
+fn config(api: &str, sidecars: &[Served]) -> String {
+    let mut config = String::from("scrape_configs:\n");
+    let mut job = |name: &str, discovery: String| {
+        config.push_str(&format!(
+            "- job_name: {name}\n  {discovery}\n  relabel_configs: [{{action: drop, regex: '.*'}}]\n"
+        ));
+    };
+    for (name, role, attach, parameter) in JOBS {
+        for (suffix, namespaces, namespace) in [("", "", ""), ("-shop", SHOP_ONLY, "namespace=shop")] {
+            if role == "node" && !suffix.is_empty() {
+                continue; // Nodes are in no namespace
+            }
+            let options: Vec<&str> =
+                [attach, namespaces].into_iter().filter(|option| !option.is_empty()).collect();
+            let options: String = options.iter().map(|option| format!(", {option}")).collect();
+            job(
+                &format!("k8s-{name}{suffix}"),
+                format!("kubernetes_sd_configs: [{{role: {role}, api_server: '{api}'{options}}}]"),
+            );
+            for (node, sidecar) in NODES.iter().zip(sidecars) {
+                let url = format!("{}/sd/{role}?{parameter}&{namespace}", sidecar.url);
+                job(
+                    &format!("http-{name}{suffix}-{node}"),
+                    format!("http_sd_configs: [{{url: '{}', refresh_interval: 1s}}]", url.trim_end_matches(['&', '?'])),
+                );
+            }
+        }
+    }
+    config
+}
+
+/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
+fn node_of(target: &Discovered) -> Option<&str> {
+    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
+    if let Some(node) = target.get("instance") {
+        return Some(node); // role node
+    }
+    let named = label("endpointslice_endpoint_node_name").or_else(|| {
+        let kind = label("endpointslice_address_target_kind");
+        label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
+    });
+    named.or_else(|| label("pod_node_name"))
+}
+
+#[tokio::test]
+#[ignore = "needs a Prometheus; run by .ci/run prometheus"]
+async fn discovers_the_same_through_us_as_by_itself() {
+    let simulator = Simulator::new();
+    example::load(&simulator);
+    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let api_url = format!("http://{}", api.local_addr().expect("bound"));
+    tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
+    let mut sidecars = Vec::new();
+    for node in NODES {
+        sidecars.push(Served::start(&api_url, node).await);
+    }
+    let prometheus = Prometheus::start(&config(&api_url, &sidecars)).await;
+
+    for (name, role, ..) in JOBS {
+        for suffix in if role == "node" { &[""][..] } else { &["", "-shop"] } {
+            let job = format!("{name}{suffix}");
+            // Prometheus gives no sign of having discovered all: so until nothing differs.
+            eventually(&job, || async {
+                let by_itself = prometheus.discovered(&format!("k8s-{job}")).await;
+                if by_itself.is_empty() {
+                    return Err("kubernetes_sd has no targets".to_owned());
+                }
+                let mut assigned = 0;
+                for node in NODES {
+                    let expected: Vec<_> =
+                        by_itself.iter().filter(|t| node_of(t) == Some(node)).cloned().collect();
+                    let ours = prometheus.discovered(&format!("http-{job}-{node}")).await;
+                    if ours != expected {
+                        return Err(format!("{node}: ours {ours:#?}\nits own {expected:#?}"));
+                    }
+                    assigned += ours.len();
+                }
+                // Each node's targets are its own, so the union has each assigned one once.
+                let all = by_itself.iter().filter(|target| node_of(target).is_some()).count();
+                if assigned == all { Ok(()) } else { Err(format!("{assigned} of {all} targets")) }
+            })
+            .await;
+        }
+    }
+    let of_no_node: BTreeSet<_> = prometheus
+        .discovered("k8s-slice")
+        .await
+        .into_iter()
+        .filter(|target| node_of(target).is_none())
+        .collect();
+    assert!(!of_no_node.is_empty(), "the example has endpoints of no node, which nobody serves");
+}
+
+/// A sidecar that restarts while the API server is away answers 503; that must not cost a target.
+#[tokio::test]
+#[ignore = "needs a Prometheus; run by .ci/run prometheus"]
+async fn keeps_its_targets_while_we_answer_503() {
+    let simulator = Simulator::new();
+    example::load(&simulator);
+    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let api_url = format!("http://{}", api.local_addr().expect("bound"));
+    tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
+
+    let sidecar = Served::start(&api_url, "node-a").await;
+    let prometheus = Prometheus::start(&format!(
+        "scrape_configs:\n- job_name: pods\n  relabel_configs: [{{action: drop, regex: '.*'}}]\n  \
+         http_sd_configs: [{{url: '{}/sd/pod', refresh_interval: 1s}}]\n",
+        sidecar.url
+    ))
+    .await;
+    let before = eventually("the first targets", || async {
+        let targets = prometheus.discovered("pods").await;
+        if targets.is_empty() { Err("none".to_owned()) } else { Ok(targets) }
+    })
+    .await;
+
+    let rule = simulator.fault(On::any().status(500));
+    let sidecar = sidecar.restart(&api_url).await;
+    eventually("three answers of 503", || async {
+        let refused = sidecar.answers_of("pod", 503).await;
+        if refused >= 3 { Ok(()) } else { Err(format!("{refused}")) }
+    })
+    .await;
+    assert_eq!(sidecar.answers_of("pod", 200).await, 0, "nothing is served before the first sync");
+    assert_eq!(prometheus.discovered("pods").await, before);
+
+    simulator.remove_fault(rule);
+    eventually("an answer of 200", || async {
+        if sidecar.answers_of("pod", 200).await > 0 { Ok(()) } else { Err("none".to_owned()) }
+    })
+    .await;
+    assert_eq!(prometheus.discovered("pods").await, before);
+}

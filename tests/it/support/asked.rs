@@ -1,0 +1,66 @@
+//! A sidecar in process: the real loops, the real answers, and no socket, so that time can be
+//! virtual.
+
+use bytes::Bytes;
+use nodelocal_sd::kube::Timing;
+use nodelocal_sd::sd::{Answers, Question, parse};
+use nodelocal_sd::sidecar::Sidecar;
+use nodelocal_sd::simulator::Simulator;
+use nodelocal_sd::targets::Profile;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tower::Layer;
+use tower_http::decompression::DecompressionLayer;
+
+/// A sidecar and what asks it.
+pub(crate) struct Asked {
+    answers: Answers,
+    _sidecar: Sidecar,
+}
+
+/// An answer's bytes; equal state gives equal ones.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Answer(Bytes);
+
+impl Asked {
+    /// Starts a sidecar for that node against the simulator.
+    pub(crate) fn start(simulator: &Simulator, node: &str, timing: Timing) -> Self {
+        let sidecar = Sidecar::start(node, client(simulator), timing);
+        let answers = Answers::new(
+            Arc::clone(&sidecar.snapshots),
+            Arc::clone(&sidecar.demand),
+            Arc::clone(&sidecar.board),
+        );
+        Self { answers, _sidecar: sidecar }
+    }
+
+    /// What Prometheus would get: an answer, or the reason for none.
+    pub(crate) async fn ask(&self, query: &str, patience: Duration) -> Result<Answer, String> {
+        let (role, parameters) = query.split_once('?').unwrap_or((query, ""));
+        let parsed = parse(role, Some(parameters)).expect("a good query");
+        let question = Question::new(parsed, Profile::Latest);
+        let answer = self.answers.answer(question, query.len(), patience).await;
+        answer.map(|answer| Answer(answer.body)).map_err(|error| error.to_string())
+    }
+}
+
+impl Answer {
+    /// The groups, each as its JSON.
+    pub(crate) fn targets(&self) -> BTreeSet<String> {
+        let groups: Vec<Box<RawValue>> = serde_json::from_slice(&self.0).expect("JSON");
+        groups.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// A client whose server is the simulator, in process.
+pub(crate) fn client(simulator: &Simulator) -> kube::Client {
+    let simulator = simulator.clone();
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let simulator = simulator.clone();
+        async move { simulator.respond(&request.into_parts().0).await }
+    });
+    // As `kube::connect` does it: large lists come compressed.
+    kube::Client::new(DecompressionLayer::new().layer(service), "default")
+}
