@@ -2,9 +2,11 @@
 
 use crate::objects::ObjectKey;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Labels of a target, without `__address__` and without empty values.
-pub type Labels = BTreeMap<String, String>;
+/// Labels of a target, without `__address__` and without empty values. Shared text, because the
+/// targets of a Pod or a slice have most of it in common.
+pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// A target as Prometheus would discover it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
