@@ -81,10 +81,13 @@ fn memory(pid: u32) -> (u64, u64) {
 
 async fn measure(slices: usize) {
     let simulator = Simulator::new();
-    (0..PODS).for_each(|number| simulator.apply(pod(number)));
+    let put = |object| {
+        simulator.apply(object).expect("a good object");
+    };
+    (0..PODS).for_each(|number| put(pod(number)));
     for number in 0..slices {
-        simulator.apply(service(number));
-        simulator.apply(slice(number));
+        put(service(number));
+        put(slice(number));
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let api = listener.local_addr().expect("bound");

@@ -40,15 +40,9 @@ pub enum Command {
 /// Logging, for every command; logs go to standard error.
 #[derive(Clone, Debug, Args)]
 pub struct LogArgs {
-    /// Log filter: a level, or directives such as info,nodelocal_sd=debug
-    #[arg(
-        long,
-        global = true,
-        env = "RUST_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    pub log_level: String,
+    /// Log filter: a level, or directives such as info,nodelocal_sd=debug [default: info; demo: warn]
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER")]
+    pub log_level: Option<String>,
     /// Log format
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

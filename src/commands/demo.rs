@@ -46,7 +46,12 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
 
     let (tell, told) = mpsc::channel(16);
     if args.manifests.is_none() {
-        tasks.spawn(story::run(simulator, tell));
+        tasks.spawn(story::run(
+            simulator,
+            fastrand::Rng::new(),
+            story::PACE,
+            tell,
+        ));
     }
     let url = format!("http://{api_address}")
         .parse()
@@ -86,12 +91,12 @@ async fn show<W: io::Write>(
     live.begin()?;
     loop {
         let snapshot = sidecar.snapshots.load();
-        let targets = Role::ALL.map(|role| {
-            (
-                role.name(),
-                build(&snapshot, &Query::all(role), Profile::Latest),
-            )
-        });
+        let targets: Vec<_> = Role::ALL
+            .map(|role| (role.name(), Query::all(role)))
+            .into_iter()
+            .filter(|(_, query)| query.resources().minus(snapshot.synced).is_empty())
+            .map(|(role, query)| (role, build(&snapshot, &query, Profile::Latest)))
+            .collect();
         live.show(targets.iter().map(|(role, targets)| (*role, targets)))?;
         loop {
             // Asked for again and again, like by a Prometheus: or the watches would be closed.

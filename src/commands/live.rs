@@ -33,15 +33,15 @@ impl Row {
         let label = |name: &str| {
             target
                 .labels
-                .get(&format!("__meta_kubernetes_{name}"))
-                .map_or("", String::as_str)
+                .get(&*format!("__meta_kubernetes_{name}"))
+                .map_or("", |value| &**value)
         };
         let ready = match label("endpointslice_endpoint_conditions_ready") {
             "" => label("pod_ready"),
             ready => ready,
         };
         let name = match (label("pod_name"), label("node_name")) {
-            ("", "") => target.labels.get("instance").map_or("", String::as_str),
+            ("", "") => target.labels.get("instance").map_or("", |name| &**name),
             ("", node) => node,
             (pod, _) => pod,
         };
@@ -169,7 +169,7 @@ mod tests {
 
     fn pod(name: &str) -> Targets {
         let label =
-            |name: &str, value: &str| (format!("__meta_kubernetes_{name}"), value.to_owned());
+            |name: &str, value: &str| (format!("__meta_kubernetes_{name}").into(), value.into());
         let labels = [
             label("namespace", "shop"),
             label("pod_name", name),

@@ -5,14 +5,14 @@ use crate::cli::{LogArgs, LogFormat};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging.
+/// Starts logging, at that level where the arguments name none.
 ///
 /// # Errors
 /// If the filter is malformed.
-pub(super) fn start(args: &LogArgs) -> Result<(), CommandError> {
-    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| {
-        CommandError::Usage(format!("--log-level {:?}: {error}", args.log_level))
-    })?;
+pub(super) fn start(args: &LogArgs, default: &str) -> Result<(), CommandError> {
+    let level = args.log_level.as_deref().unwrap_or(default);
+    let filter = EnvFilter::try_new(level)
+        .map_err(|error| CommandError::Usage(format!("--log-level {level:?}: {error}")))?;
     // kube logs bodies of answers it cannot read, and with them the environment of Pods.
     let quiet = "kube_client=off".parse().expect("a valid directive");
     let logger = tracing_subscriber::fmt()

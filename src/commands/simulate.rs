@@ -4,10 +4,10 @@ use super::error::CommandError;
 use super::listen::{address_of, bind};
 use super::shutdown::Shutdown;
 use crate::cli::SimulateArgs;
-use crate::simulator::{self, Simulator, example, manifests};
+use crate::simulator::manifests::Manifests;
+use crate::simulator::{self, Simulator, example};
 use std::net::SocketAddr;
 use std::path::Path;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::info;
 
@@ -46,9 +46,9 @@ pub(super) fn cluster(
     match path {
         None => example::load(&simulator),
         Some(path) => {
-            let files = manifests::load(&simulator, path)
+            let files = Manifests::load(simulator.clone(), path)
                 .map_err(|error| CommandError::Usage(format!("--manifests: {error}")))?;
-            tasks.spawn(files.follow(simulator.clone()));
+            tasks.spawn(files.follow());
         }
     }
     Ok(simulator)

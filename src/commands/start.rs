@@ -10,7 +10,12 @@ use crate::cli::{Cli, Command};
 /// # Errors
 /// As the command fails.
 pub fn execute(cli: Cli) -> Result<(), CommandError> {
-    logging::start(&cli.log)?;
+    let level = match cli.command {
+        #[cfg(feature = "simulator")]
+        Command::Demo(_) => "warn", // or log lines would run into the table
+        _ => "info",
+    };
+    logging::start(&cli.log, level)?;
     // One thread: the work is small, and memory is what counts beside an agent.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+/// The built binary: what it prints, and how it ends.
+mod commands;
 /// Targets equal what Prometheus discovers: recorded outputs and numbered cases.
 mod conformance;
+/// Faults of the API server cost no target and no flood of requests.
+mod faults;
+/// A real Prometheus discovers the same through us as by itself.
+mod prometheus;
 /// What several themes share.
 mod support;
 /// What targets have beyond Prometheus, and what selectors hide.

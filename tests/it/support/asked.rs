@@ -33,7 +33,10 @@ impl Asked {
             Arc::clone(&sidecar.demand),
             Arc::clone(&sidecar.board),
         );
-        Self { answers, _sidecar: sidecar }
+        Self {
+            answers,
+            _sidecar: sidecar,
+        }
     }
 
     /// What Prometheus would get: an answer, or the reason for none.
@@ -42,7 +45,9 @@ impl Asked {
         let parsed = parse(role, Some(parameters)).expect("a good query");
         let question = Question::new(parsed, Profile::Latest);
         let answer = self.answers.answer(question, query.len(), patience).await;
-        answer.map(|answer| Answer(answer.body)).map_err(|error| error.to_string())
+        answer
+            .map(|answer| Answer(answer.body))
+            .map_err(|error| error.to_string())
     }
 }
 

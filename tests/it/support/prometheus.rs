@@ -29,7 +29,10 @@ impl Prometheus {
         std::fs::write(&file, config).expect("the configuration can be written");
         let mut process = Command::new(binary())
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", data.path().join("data").display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                data.path().join("data").display()
+            ))
             .arg("--web.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
@@ -51,8 +54,15 @@ impl Prometheus {
         // A pipe that nobody reads would stop it.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let url = format!("http://{address}");
-        eventually("Prometheus is ready", || get_owned(format!("{url}/-/ready"))).await;
-        Self { url, _process: process, _data: data }
+        eventually("Prometheus is ready", || {
+            get_owned(format!("{url}/-/ready"))
+        })
+        .await;
+        Self {
+            url,
+            _process: process,
+            _data: data,
+        }
     }
 
     /// What a job has discovered. Its targets must all be dropped by relabeling: only then are
@@ -80,7 +90,9 @@ impl Prometheus {
                 labels.retain(|name, value| {
                     !value.is_empty()
                         && name != "__meta_url"
-                        && (name == "__address__" || name == "instance" || name.starts_with("__meta_"))
+                        && (name == "__address__"
+                            || name == "instance"
+                            || name.starts_with("__meta_"))
                 });
                 labels
             })

@@ -16,11 +16,17 @@ pub(crate) fn cluster() -> Simulator {
     for name in [NODE, "node-b"] {
         put(&simulator, node(name));
     }
-    put(&simulator, json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": "shop", "labels": {"team": "checkout"}}}));
-    put(&simulator, json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
+    put(
+        &simulator,
+        json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "shop", "labels": {"team": "checkout"}}}),
+    );
+    put(
+        &simulator,
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {"name": "web-1", "namespace": "shop", "ownerReferences": [
-            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "d", "controller": true}]}}));
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "d", "controller": true}]}}),
+    );
     for number in 0..PODS {
         put(&simulator, pod(&pod_name(number), NODE, &ip(number)));
     }
@@ -91,9 +97,19 @@ pub(crate) fn copy(simulator: &Simulator) -> Simulator {
 
 /// All objects.
 pub(crate) fn objects(simulator: &Simulator) -> impl Iterator<Item = Value> {
-    let kinds = ["Namespace", "Node", "Pod", "ReplicaSet", "Service", "EndpointSlice"];
+    let kinds = [
+        "Namespace",
+        "Node",
+        "Pod",
+        "ReplicaSet",
+        "Service",
+        "EndpointSlice",
+    ];
     let lists = kinds.map(|kind| simulator.list(kind));
-    lists.into_iter().flatten().map(|object| Value::clone(&object))
+    lists
+        .into_iter()
+        .flatten()
+        .map(|object| Value::clone(&object))
 }
 
 /// Creates or updates an object.

@@ -1,0 +1,327 @@
+//! The built binary: what it prints, and how it ends.
+
+use crate::support::http::{eventually, get};
+use nodelocal_sd::simulator::{Simulator, example, serve};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// Nothing here should take near as long; a test that hangs must end.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nodelocal-sd"));
+    command
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs it to its end: exit code, standard output, standard error.
+async fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = timeout(DEADLINE, command(arguments).output())
+        .await
+        .expect("it ends")
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// One that runs until it is told to stop.
+struct Running {
+    child: Child,
+    out: tokio::io::Lines<BufReader<ChildStdout>>,
+    err: tokio::io::Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let err = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, out, err }
+    }
+
+    /// Reads its log up to the address of that listener.
+    async fn address(&mut self, name: &str) -> String {
+        let find = async {
+            loop {
+                let line = self.err.next_line().await.unwrap().expect("it runs on");
+                if let Some((_, rest)) = line.split_once(&format!("{name}=")) {
+                    return rest.split_whitespace().next().unwrap().to_owned();
+                }
+            }
+        };
+        timeout(DEADLINE, find)
+            .await
+            .expect("it says where it listens")
+    }
+
+    /// Reads its output up to a line that begins so.
+    async fn line(&mut self, begin: &str) -> String {
+        let find = async {
+            loop {
+                let line = self.out.next_line().await.unwrap().expect("it runs on");
+                if line.starts_with(begin) {
+                    return line;
+                }
+            }
+        };
+        timeout(DEADLINE, find)
+            .await
+            .unwrap_or_else(|_| panic!("no line begins with {begin:?}"))
+    }
+
+    /// Sends a signal; the exit code.
+    async fn end(mut self, signal: rustix::process::Signal) -> Option<i32> {
+        let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal)
+            .unwrap();
+        // Its pipes must not fill up while it says goodbye.
+        tokio::spawn(async move { while let Ok(Some(_)) = self.out.next_line().await {} });
+        tokio::spawn(async move { while let Ok(Some(_)) = self.err.next_line().await {} });
+        timeout(DEADLINE, self.child.wait())
+            .await
+            .expect("it ends")
+            .unwrap()
+            .code()
+    }
+}
+
+async fn simulated() -> (String, Simulator) {
+    let simulator = Simulator::new();
+    example::load(&simulator);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(simulator.clone(), listener, std::future::pending()));
+    (format!("http://{address}"), simulator)
+}
+
+fn kubeconfig(api: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    let text = format!(
+        "{{apiVersion: v1, kind: Config, current-context: c, \
+         clusters: [{{name: c, cluster: {{server: '{api}'}}}}], users: [{{name: u, user: {{}}}}], \
+         contexts: [{{name: c, context: {{cluster: c, user: u}}}}]}}"
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    (folder, file)
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2_and_one_line() {
+    for (arguments, expected) in [
+        (
+            &["run", "--no-such-flag"][..],
+            "unexpected argument '--no-such-flag' found",
+        ),
+        (&["run"], "--node-name"),
+        (
+            &["run", "--node-name", "Not_A_Node"],
+            "a node name is lower-case letters",
+        ),
+        (
+            &["run", "--node-name", "a", "--endpoints-from", "pods"],
+            "not in this version",
+        ),
+        (
+            &["run", "--node-name", "a", "--compat", "1.0"],
+            "use 2.53, 3.5, 3.11 or latest",
+        ),
+        (
+            &["run", "--node-name", "a", "--log-level", "info,=x="],
+            "--log-level",
+        ),
+        (
+            &["run", "--node-name", "a", "--listen", "localhost"],
+            "--listen",
+        ),
+        (&["run", "--node-name", "a"], "pass --kubeconfig"),
+        (
+            &["run", "--node-name", "a", "--kubeconfig", "/no/such/file"],
+            "kubeconfig /no/such/file",
+        ),
+        (
+            &["targets", "pod?namespace=A"],
+            "is not the name of a namespace",
+        ),
+        (&["targets", "service"], "not local to a node"),
+        (&["simulate", "--listen", "0.0.0.0:0"], "loopback only"),
+        (
+            &[
+                "simulate",
+                "--listen",
+                "127.0.0.1:0",
+                "--manifests",
+                "/no/such/file",
+            ],
+            "--manifests",
+        ),
+        (&["explode"], "unrecognized subcommand 'explode'"),
+    ] {
+        let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let is_run = arguments[0] == "run" && !arguments.contains(&"--listen");
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .copied()
+            .chain(if is_run { &listen[..] } else { &[] }.iter().copied())
+            .collect();
+        let (code, out, err) = run(&arguments).await;
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "{arguments:?}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn help_and_version_are_no_errors() {
+    for arguments in [&["--help"][..], &["--version"], &["run", "--help"]] {
+        let (code, out, err) = run(arguments).await;
+        assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");
+        assert!(!out.is_empty(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_ends_with_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, err) = run(&["run", "--node-name", "a", "--listen", &address]).await;
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains(&format!("--listen {address}")), "{err}");
+}
+
+/// No API server is no reason to end: it may come back, and until then the answer is 503.
+#[tokio::test]
+async fn run_waits_for_an_api_server_that_is_away() {
+    let (_folder, file) = kubeconfig("http://127.0.0.1:1");
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let arguments = ["run", "--node-name", "node-a", "--kubeconfig", &file];
+    let mut sidecar = Running::start(&[&arguments[..], &listen].concat());
+    let admin = sidecar.address("admin").await;
+    let reason = eventually("the reason", || async {
+        match get(&format!("http://{admin}/readyz")).await {
+            Err(answer) if answer.contains("503") && answer.contains("refused") => Ok(answer),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert!(reason.contains("list pods for node node-a"), "{reason}");
+    get(&format!("http://{admin}/livez")).await.expect("alive");
+    assert_eq!(sidecar.end(rustix::process::Signal::TERM).await, Some(0));
+}
+
+#[tokio::test]
+async fn run_serves_and_targets_prints() {
+    let (api, _simulator) = simulated().await;
+    let (_folder, file) = kubeconfig(&api);
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let arguments = ["run", "--node-name", "node-a", "--kubeconfig", &file];
+    let mut sidecar = Running::start(&[&arguments[..], &listen].concat());
+    let url = format!("http://{}", sidecar.address("http_sd").await);
+
+    let (code, from_sidecar, err) = run(&["targets", "pod", "--url", &url]).await;
+    assert_eq!((code, err.as_str()), (0, ""));
+    let header: Vec<&str> = from_sidecar.lines().next().unwrap().split("  ").collect();
+    assert_eq!(header[0], "ADDRESS");
+    assert!(from_sidecar.lines().count() > 3, "{from_sidecar}");
+
+    let direct = [
+        "targets",
+        "pod",
+        "--node-name",
+        "node-a",
+        "--kubeconfig",
+        &file,
+        "--log-level",
+        "off",
+    ];
+    let (code, from_api, err) = run(&direct).await;
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(from_api, from_sidecar);
+
+    let (code, json, _) = run(&["targets", "pod", "--url", &url, "--output", "json"]).await;
+    assert_eq!(code, 0);
+    assert_eq!(
+        json.trim_end(),
+        get(&format!("{url}/sd/pod")).await.unwrap()
+    );
+
+    assert_eq!(sidecar.end(rustix::process::Signal::INT).await, Some(0));
+    let (code, _, err) = run(&["targets", "pod", "--url", &url]).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("is the sidecar running there?"), "{err}");
+}
+
+#[tokio::test]
+async fn simulate_prints_a_kubeconfig_that_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("pod.yaml");
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, \
+               spec: {nodeName: n1, containers: [{name: c, ports: [{containerPort: 80}]}]}, \
+               status: {podIP: 10.0.0.1}}";
+    std::fs::write(&manifest, pod).unwrap();
+    let path = folder.path().display().to_string();
+    let mut simulator =
+        Running::start(&["simulate", "--listen", "127.0.0.1:0", "--manifests", &path]);
+    let mut text = String::new();
+    while !text.contains("user: nobody") {
+        text.push_str(
+            &simulator
+                .out
+                .next_line()
+                .await
+                .unwrap()
+                .expect("it runs on"),
+        );
+        text.push('\n');
+    }
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, text).unwrap();
+    let file = kubeconfig.display().to_string();
+    let direct = [
+        "targets",
+        "pod",
+        "--node-name",
+        "n1",
+        "--kubeconfig",
+        &file,
+        "--log-level",
+        "off",
+    ];
+    let (code, table, err) = run(&direct).await;
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(table.contains("10.0.0.1:80"), "{table}");
+    assert_eq!(simulator.end(rustix::process::Signal::INT).await, Some(0));
+}
+
+#[tokio::test]
+async fn demo_shows_targets_and_ends_cleanly() {
+    let mut demo = Running::start(&[
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    let url = demo.line("  curl http").await;
+    demo.line("+ pod ").await;
+    demo.line("+ endpointslice ").await;
+    demo.line("# ").await;
+    let answer = get(url.trim_start_matches("  curl ")).await.unwrap();
+    assert!(answer.contains("__meta_kubernetes_pod_name"), "{answer}");
+    assert_eq!(demo.end(rustix::process::Signal::INT).await, Some(0));
+}

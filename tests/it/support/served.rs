@@ -1,0 +1,82 @@
+//! A sidecar with its listeners on loopback.
+
+use super::http::get;
+use nodelocal_sd::http::{Admin, App, HttpSd, Limits, serve};
+use nodelocal_sd::kube::{Source, Timing, connect};
+use nodelocal_sd::sd::Compat;
+use nodelocal_sd::sidecar::Sidecar;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinSet;
+
+/// A sidecar that serves http_sd and metrics; ends when it is dropped.
+pub(crate) struct Served {
+    pub(crate) url: String,
+    admin: String,
+    node: String,
+    tasks: JoinSet<()>,
+}
+
+impl Served {
+    /// Starts one for that node, on free ports, against the API server at that URL.
+    pub(crate) async fn start(api: &str, node: &str) -> Self {
+        Self::start_at(api, node, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// Another one in its place, at the same address, that knows nothing yet.
+    pub(crate) async fn restart(mut self, api: &str) -> Self {
+        let address = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        self.tasks.shutdown().await;
+        Self::start_at(api, &self.node, address).await
+    }
+
+    /// How many queries of that role were answered with that status.
+    pub(crate) async fn answers_of(&self, role: &str, code: u16) -> u64 {
+        let metrics = get(&format!("{}/metrics", self.admin)).await.unwrap();
+        let sample = format!("nodelocal_sd_queries_total{{role=\"{role}\",code=\"{code}\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
+        value.map_or(0, |count| count.parse().unwrap())
+    }
+
+    async fn start_at(api: &str, node: &str, address: SocketAddr) -> Self {
+        let client = connect(&Source::Plain(api.parse().unwrap())).await.unwrap();
+        let sidecar = Sidecar::start(node, client, Timing::alone());
+        let app = Arc::new(App::new(&sidecar, Compat::Auto));
+        let (sd, url) = listen(address);
+        let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(
+            sd,
+            Arc::new(HttpSd(Arc::clone(&app))),
+            Limits::sd(),
+            pending(),
+        ));
+        tasks.spawn(serve(
+            admin_listener,
+            Arc::new(Admin::new(app)),
+            Limits::admin(),
+            pending(),
+        ));
+        tasks.spawn(async move {
+            let _sidecar = sidecar; // lives as long as its listeners
+            pending::<()>().await;
+        });
+        Self {
+            url,
+            admin,
+            node: node.to_owned(),
+            tasks,
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> (TcpListener, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap(); // one that restarts takes the same address
+    socket.bind(address).unwrap();
+    let listener = socket.listen(1024).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
