@@ -229,7 +229,8 @@ impl Store {
     }
 }
 
-fn now() -> String {
+/// The time of day, as objects carry it.
+pub(super) fn now() -> String {
     let now = k8s_openapi::jiff::Timestamp::now();
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -4,6 +4,9 @@
 
 /// Targets equal what Prometheus discovers: recorded outputs and numbered cases.
 mod conformance;
+/// The embedded API server behaves like a real one.
+#[cfg(feature = "simulator")]
+mod simulator;
 /// What several themes share.
 mod support;
 /// What targets have beyond Prometheus, and what selectors hide.
