@@ -7,13 +7,18 @@
 //!
 //! It only reads over HTTP: objects change through [`Simulator`], [`manifests`] or [`story`]. No
 //! authentication, no admission, no defaults but a few, and nothing that would be a controller:
-//! what those would write comes from the manifests, or from [`cluster`].
+//! what those would write comes from the manifests, or from [`cluster`] and
+//! [`endpoint_controller`].
 
 mod body;
+pub mod cluster;
 mod discovery;
+pub mod endpoint_controller;
+pub mod example;
 mod faults;
 mod kind;
 mod list;
+pub mod manifests;
 mod output;
 mod recorder;
 mod reply;
@@ -24,6 +29,7 @@ mod serve;
 mod server;
 mod status;
 mod store;
+pub mod story;
 mod watch;
 
 pub use body::{Body, Disconnected};

@@ -100,7 +100,7 @@ impl Output {
         for fault in due {
             match fault {
                 Fault::Say(line, _) => self.say(line).await?,
-                Fault::Stop(stop, _) => return Err(end(stop).await),
+                Fault::Stop(stop, _) => return Err(self.stop(stop).await),
                 _ => {}
             }
         }
@@ -133,6 +133,20 @@ impl Output {
         }
     }
 
+    async fn stop(&self, stop: Stop) -> End {
+        match stop {
+            Stop::End => End::InOrder,
+            Stop::Cut => {
+                // Once the last chunk is taken, a pause lets the connection flush it: a cut would
+                // throw it away.
+                drop(self.chunks.reserve().await);
+                tokio::task::yield_now().await;
+                End::Cut
+            }
+            Stop::Hang => std::future::pending().await,
+        }
+    }
+
     /// Sends bytes, up to where a fault stops them.
     pub(super) async fn chunk(&mut self, mut bytes: Bytes) -> Result<(), End> {
         let limit = self.faults.iter().find_map(|fault| match fault {
@@ -149,7 +163,7 @@ impl Output {
             self.chunks.send(bytes).await.map_err(|_| End::Cut)?;
         }
         match stop {
-            Some((stop, _)) => Err(end(stop).await),
+            Some((stop, _)) => Err(self.stop(stop).await),
             None => Ok(()),
         }
     }
@@ -164,17 +178,6 @@ impl End {
             Ok(()) | Err(Self::InOrder) => Ok(()),
             Err(Self::Cut) => Err(Disconnected),
         }
-    }
-}
-
-async fn end(stop: Stop) -> End {
-    match stop {
-        Stop::End => End::InOrder,
-        Stop::Cut => {
-            tokio::task::yield_now().await; // lets a connection flush what came before
-            End::Cut
-        }
-        Stop::Hang => std::future::pending().await,
     }
 }
 

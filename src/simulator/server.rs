@@ -10,7 +10,7 @@ use super::recorder::{RecordedRequest, Recorder};
 use super::reply;
 use super::request::{Options, Route, Verb};
 use super::status::Status;
-use super::store::{self, Applied, ApplyError, Change, Store};
+use super::store::{Applied, ApplyError, Change, Store};
 use super::watch::Watch;
 use crate::objects::ObjectKey;
 use http::Response;
@@ -206,6 +206,11 @@ impl Simulator {
         self.change(Store::compact);
     }
 
+    /// Cuts the connection of every open watch, as a load balancer that restarts does.
+    pub fn disconnect(&self) {
+        self.change(Store::disconnect);
+    }
+
     // --- behaviour ---
 
     /// Whether `sendInitialEvents` is served; older servers answer 422.
@@ -399,11 +404,6 @@ impl Default for Simulator {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The identity of an object as the simulator keeps it: plural, namespace, name.
-pub(super) fn identity(object: &Value) -> Result<(&'static str, ObjectKey), ApplyError> {
-    store::identify(object).map(|(kind, key)| (kind.plural, key))
 }
 
 /// A refusal in the words of the API server, as far as they matter to clients.

@@ -92,6 +92,11 @@ impl Store {
     }
 
     /// Which server this is; see [`Store::replace`].
+    /// The same server, but no watch that was opened before goes on.
+    pub(super) fn disconnect(&mut self) {
+        self.epoch += 1;
+    }
+
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -229,7 +234,8 @@ impl Store {
     }
 }
 
-fn now() -> String {
+/// The time of day, as objects carry it.
+pub(super) fn now() -> String {
     let now = k8s_openapi::jiff::Timestamp::now();
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -10,6 +10,9 @@ mod conformance;
 mod faults;
 /// A real Prometheus discovers the same through us as by itself.
 mod prometheus;
+/// The embedded API server behaves like a real one.
+#[cfg(feature = "simulator")]
+mod simulator;
 /// What several themes share.
 mod support;
 /// What targets have beyond Prometheus, and what selectors hide.
