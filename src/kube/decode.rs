@@ -11,7 +11,7 @@ use std::fmt;
 pub(super) const OBJECT_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Who an object is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) key: ObjectKey,
     /// Empty in the items of some lists.
@@ -84,16 +84,9 @@ pub(super) fn head_of_event(line: &[u8]) -> (Option<EventKind>, Option<Head>) {
     (kind, head)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetadataJson {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    namespace: Option<String>,
-    #[serde(default)]
-    resource_version: Option<String>,
-}
+/// Takes what it finds as it finds it: the API server writes name, namespace and version before
+/// labels and annotations, which may be what is too long.
+struct MetadataSeed<'a>(&'a mut Option<Head>);
 
 struct ObjectSeed<'a>(&'a mut Option<Head>);
 
@@ -122,16 +115,48 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(field) = map.next_key::<String>()? {
             if field == "metadata" {
-                let json: MetadataJson = map.next_value()?;
-                *self.0 = Some(Head {
-                    key: ObjectKey::new(
-                        json.namespace.as_deref().unwrap_or_default(),
-                        json.name.as_deref().unwrap_or_default(), // bookmarks have no name
-                    ),
-                    resource_version: json.resource_version.unwrap_or_default(),
-                });
+                map.next_value_seed(MetadataSeed(self.0))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl MetadataSeed ===
+
+impl<'de> DeserializeSeed<'de> for MetadataSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MetadataSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let head = self.0.insert(Head::default()); // bookmarks have no name
+        while let Some(field) = map.next_key::<String>()? {
+            let text = match &*field {
+                "name" | "namespace" | "resourceVersion" => {
+                    map.next_value::<Option<String>>()?.unwrap_or_default()
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            match &*field {
+                "name" => head.key.name = text.into(),
+                "namespace" => head.key.namespace = text.into(),
+                _ => head.resource_version = text,
             }
         }
         Ok(())
@@ -187,6 +212,11 @@ mod tests {
         assert_eq!(head(POD.as_bytes()), named("n", "p", "7"));
         assert_eq!(head(&POD.as_bytes()[..POD.len() - 4]), named("n", "p", "7"));
         assert_eq!(head(&POD.as_bytes()[..20]), None);
+        let annotated = POD.replace("\"7\"}", "\"7\",\"annotations\":{\"a\":\"0123456789\"}}");
+        assert_eq!(
+            head(&annotated.as_bytes()[..annotated.len() - 24]),
+            named("n", "p", "7")
+        );
         assert_eq!(head(b"7"), None);
     }
 

@@ -120,14 +120,14 @@ impl<K: Kind> Reflector<K> {
                 ))),
             },
             Line::TooLong(start) => {
-                let (kind, head) = decode::head_of_event(start);
-                let Some(head) = head.filter(|head| !head.key.name.is_empty()) else {
+                // Of what, and whether it is a deletion: without both, only a list can tell.
+                let (Some(kind), Some(head)) = decode::head_of_event(start) else {
                     return Err(Failure::Garbled(
                         "an event that is too long to read".to_owned(),
                     ));
                 };
                 self.move_on(&head.resource_version, version);
-                if kind == Some(EventKind::Deleted) {
+                if kind == EventKind::Deleted {
                     return Ok(Some(Update::Delete(head.key)));
                 }
                 self.report_bad_object(Some(&head.key), None);

@@ -47,6 +47,8 @@ pub enum Fault {
     Reorder,
     /// A list has one item more, which is not decodable as its kind.
     UndecodableItem,
+    /// A list has one item more, whose very name cannot be read.
+    NamelessItem,
 }
 
 /// How a body stops.

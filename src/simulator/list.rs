@@ -1,7 +1,6 @@
 //! Lists: versions and pages.
 
 use super::kind::Kind;
-use super::output::undecodable;
 use super::request::{Options, VersionMatch};
 use super::status::Status;
 use super::store::Store;
@@ -29,7 +28,7 @@ pub(super) fn render(
     store: &Store,
     kind: &Kind,
     options: &Options,
-    with_undecodable: bool,
+    bad: &[Value],
 ) -> Result<Vec<u8>, Status> {
     let (version, after, limit) = page(store, options)?;
     let expired = || match after {
@@ -54,9 +53,8 @@ pub(super) fn render(
             metadata["remainingItemCount"] = json!(remaining);
         }
     }
-    let undecodable = with_undecodable.then(|| undecodable(kind));
     let items = page.into_iter().map(|(_, object)| &**object);
-    let items = items.chain(&undecodable);
+    let items = items.chain(bad);
     Ok(options.representation.list(kind, &metadata, items))
 }
 

@@ -183,8 +183,10 @@ impl End {
 
 /// A line of a watch.
 fn event_line(kind: &str, object: &Value) -> Bytes {
-    let mut line = text(&json!({"type": kind, "object": object}));
-    line.push(b'\n');
+    // The type first, as a real server writes it: a client that stops reading has seen it.
+    let mut line = format!(r#"{{"type":"{kind}","object":"#).into_bytes();
+    line.extend(text(object));
+    line.extend(b"}\n");
     line.into()
 }
 
@@ -206,4 +208,9 @@ pub(super) fn undecodable(kind: &Kind) -> Value {
         object["metadata"]["namespace"] = json!("default");
     }
     object
+}
+
+/// An object of which not even the name can be read.
+pub(super) fn nameless() -> Value {
+    json!({"metadata": "of the wrong type"})
 }

@@ -5,7 +5,7 @@ use super::discovery;
 use super::faults::{Fault, Rule, RuleId, Script};
 use super::kind::Kind;
 use super::list;
-use super::output::{End, Output};
+use super::output::{self, End, Output};
 use super::recorder::{RecordedRequest, Recorder};
 use super::reply;
 use super::request::{Options, Route, Verb};
@@ -331,8 +331,13 @@ impl Simulator {
             }
             (_, None) => {
                 self.reach(list::awaited_version(&options)).await;
-                let undecodable = faults.contains(&Fault::UndecodableItem);
-                let body = list::render(&self.state().store, kind, &options, undecodable)?;
+                let bad = faults.iter().filter_map(|fault| match fault {
+                    Fault::UndecodableItem => Some(output::undecodable(kind)),
+                    Fault::NamelessItem => Some(output::nameless()),
+                    _ => None,
+                });
+                let bad: Vec<Value> = bad.collect();
+                let body = list::render(&self.state().store, kind, &options, &bad)?;
                 let (body, encoding) = reply::gzip(body, options.gzip);
                 let body = if faults.iter().any(|f| matches!(f, Fault::Stop(..))) {
                     Body::written(|chunks| async move {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+/// One object that cannot be read does not harm the others.
+mod bad_objects;
 /// The built binary: what it prints, and how it ends.
 mod commands;
 /// Targets equal what Prometheus discovers: recorded outputs and numbered cases.
@@ -17,3 +19,5 @@ mod simulator;
 mod support;
 /// What targets have beyond Prometheus, and what selectors hide.
 mod targets;
+/// What the loops ask of the API server, and when.
+mod watches;

@@ -646,7 +646,7 @@ async fn the_same_over_tcp() {
         simulator.fault(On::watch("pods").cut_after_bytes(20));
         let answer = exchange("/api/v1/pods?watch=1").await;
         assert!(!answer.ends_with("0\r\n\r\n"), "{answer}");
-        assert!(answer.contains(r#"{"object":"#), "{answer}");
+        assert!(answer.contains(r#"{"type":"ADDED","obj"#), "{answer}");
         simulator.clear_faults();
 
         simulator.fault(On::any().refuse());

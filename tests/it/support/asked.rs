@@ -6,6 +6,7 @@ use nodelocal_sd::kube::Timing;
 use nodelocal_sd::sd::{Answers, Question, parse};
 use nodelocal_sd::sidecar::Sidecar;
 use nodelocal_sd::simulator::Simulator;
+use nodelocal_sd::status::Board;
 use nodelocal_sd::targets::Profile;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use tower_http::decompression::DecompressionLayer;
 /// A sidecar and what asks it.
 pub(crate) struct Asked {
     answers: Answers,
-    _sidecar: Sidecar,
+    sidecar: Sidecar,
 }
 
 /// An answer's bytes; equal state gives equal ones.
@@ -33,10 +34,12 @@ impl Asked {
             Arc::clone(&sidecar.demand),
             Arc::clone(&sidecar.board),
         );
-        Self {
-            answers,
-            _sidecar: sidecar,
-        }
+        Self { answers, sidecar }
+    }
+
+    /// How the watches are doing.
+    pub(crate) fn board(&self) -> &Board {
+        &self.sidecar.board
     }
 
     /// What Prometheus would get: an answer, or the reason for none.
