@@ -1,8 +1,8 @@
 //! The debug pages, as JSON.
 
 use super::app::App;
+use super::caller::{header, patience, refuse_query};
 use super::response::{self, Answer};
-use super::sd_routes::{header, patience, refuse_query};
 use crate::index::Snapshot;
 use crate::objects::Resource;
 use crate::sd::parse_with_role;

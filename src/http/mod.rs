@@ -9,6 +9,7 @@
 
 mod admin;
 mod app;
+mod caller;
 mod connections;
 mod debug;
 mod file_limit;

@@ -1,11 +1,12 @@
 //! The http_sd listener: `/sd/{role}`, the debug pages, and a page that says what there is.
 
 use super::app::App;
+use super::caller::{header, patience, refuse_query};
 use super::debug;
 use super::host::means_us;
 use super::response::{self, Answer};
 use super::serve::Routes;
-use crate::sd::{self, QueryError, Question};
+use crate::sd::{self, Question};
 use http::header::{ETAG, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use http::request::Parts;
 use http::{StatusCode, Version};
@@ -95,30 +96,6 @@ impl HttpSd {
         self.0.count_query(role, answer.status().as_u16());
         answer
     }
-}
-
-/// How long the caller can wait.
-pub(super) fn patience(headers: &HeaderMap) -> std::time::Duration {
-    let interval = headers.get("x-prometheus-refresh-interval-seconds");
-    sd::patience(interval.and_then(|value| value.to_str().ok()))
-}
-
-/// What is wrong with a query: 404 for a role, 400 for all else.
-pub(super) fn refuse_query(error: &QueryError) -> Answer {
-    let status = if error.is_about_the_role() {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::BAD_REQUEST
-    };
-    response::text(status, error.to_string())
-}
-
-/// A header's text; empty if it is missing or no text.
-pub(super) fn header(headers: &HeaderMap, name: http::HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
 }
 
 fn deliver(rendered: &sd::Rendered, headers: &HeaderMap) -> Answer {

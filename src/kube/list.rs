@@ -5,28 +5,22 @@ use super::failure::Failure;
 use super::items::{Item, ItemSplitter, ListMeta};
 use super::kind::Kind;
 use super::pacer::Turn;
-use super::reflector::Reflector;
+use super::reflector::{ListFrom, Reflector};
 use super::request::{self, Chunks, Form};
 use crate::index::ListOutcome;
 use crate::status::{Outcome, Verb};
 use form_urlencoded::Serializer;
 use tokio::time::Instant;
 
-/// From which state of the server a list may be taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
-    /// Whatever its cache has, but nothing older than this version. `0` is any.
-    NotOlderThan(String),
-    /// The most recent state.
-    MostRecent,
-}
-
 /// Pages of fewer would stay below 128 KiB, and the server compresses only what is larger.
 const PAGE: &str = "500";
 
 impl<K: Kind> Reflector<K> {
     /// Reads the whole list. Nothing of an unfinished one is used.
-    pub(super) async fn list(&mut self, from: &From) -> Result<(ListOutcome<K>, String), Failure> {
+    pub(super) async fn list(
+        &mut self,
+        from: &ListFrom,
+    ) -> Result<(ListOutcome<K>, String), Failure> {
         match self.list_once(from).await {
             // The token of a page expired while the pages before were read: once more, at once.
             Err((failure, page)) if page > 0 && failure.is_expired() => {
@@ -41,7 +35,7 @@ impl<K: Kind> Reflector<K> {
     /// An error comes with the number of the page that failed.
     async fn list_once(
         &mut self,
-        from: &From,
+        from: &ListFrom,
     ) -> Result<(ListOutcome<K>, String), (Failure, usize)> {
         let mut outcome = ListOutcome::of(Vec::new());
         let mut version = None;
@@ -68,7 +62,7 @@ impl<K: Kind> Reflector<K> {
 
     async fn page(
         &mut self,
-        from: &From,
+        from: &ListFrom,
         token: Option<&str>,
         outcome: &mut ListOutcome<K>,
     ) -> Result<ListMeta, Failure> {
@@ -88,7 +82,7 @@ impl<K: Kind> Reflector<K> {
         items.finish().map_err(Failure::Garbled)
     }
 
-    fn list_uri(&self, from: &From, token: Option<&str>) -> String {
+    fn list_uri(&self, from: &ListFrom, token: Option<&str>) -> String {
         let mut query = Serializer::new(String::new());
         if let Some(selector) = &self.scope.field_selector {
             query.append_pair("fieldSelector", selector);
@@ -99,12 +93,12 @@ impl<K: Kind> Reflector<K> {
                     .append_pair("limit", PAGE)
                     .append_pair("continue", token);
             }
-            (None, From::NotOlderThan(version)) if self.scope.is_of_node() => {
+            (None, ListFrom::NotOlderThan(version)) if self.scope.is_of_node() => {
                 query
                     .append_pair("resourceVersion", version)
                     .append_pair("resourceVersionMatch", "NotOlderThan");
             }
-            (None, From::MostRecent) if self.scope.is_of_node() => {}
+            (None, ListFrom::MostRecent) if self.scope.is_of_node() => {}
             // With a version the server would ignore the limit, or read etcd without its index.
             (None, _) => {
                 query.append_pair("limit", PAGE);

@@ -3,7 +3,6 @@
 use super::backoff::Backoff;
 use super::failure::Failure;
 use super::kind::{Kind, Scope};
-use super::list::From;
 use super::pacer::{Pacer, Turn};
 use super::timing::{Timing, part_of};
 use crate::index::{Change, Update};
@@ -37,6 +36,15 @@ pub(super) struct Reflector<K> {
     /// Objects that could not be read the last time they came: each is logged once.
     pub(super) bad_objects: HashSet<ObjectKey>,
     kind: PhantomData<fn() -> K>,
+}
+
+/// From which state of the server a list may be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ListFrom {
+    /// Whatever its cache has, but nothing older than this version. `0` is any.
+    NotOlderThan(String),
+    /// The most recent state.
+    MostRecent,
 }
 
 /// So many resumes without a single event, and a list is tried instead: the version may be one
@@ -88,8 +96,8 @@ impl<K: Kind> Reflector<K> {
 
     async fn list_until_done(&mut self, version: &mut String) {
         let mut from = match version.as_str() {
-            "" => From::NotOlderThan("0".to_owned()),
-            known => From::NotOlderThan(known.to_owned()), // or the state could go back in time
+            "" => ListFrom::NotOlderThan("0".to_owned()),
+            known => ListFrom::NotOlderThan(known.to_owned()), // or the state could go back in time
         };
         loop {
             self.entry().set_phase(Phase::Listing);
@@ -103,7 +111,7 @@ impl<K: Kind> Reflector<K> {
                 }
                 Err(failure) => {
                     if failure.is_expired() {
-                        from = From::MostRecent; // this server does not know our version
+                        from = ListFrom::MostRecent; // this server does not know our version
                     }
                     self.wait_after(Verb::List, &failure).await;
                 }

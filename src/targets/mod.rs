@@ -13,6 +13,7 @@ mod build;
 mod draft;
 mod fields;
 mod locality;
+mod output;
 mod pod_labels;
 mod profile;
 mod query;

@@ -1,9 +1,9 @@
 //! Role endpointslice: `discovery/kubernetes/endpointslice.go`.
 
 use super::attach::{attach_namespace, attach_node};
-use super::build::Output;
 use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
+use super::output::Output;
 use super::pod_labels::{containers, set_container, set_container_port, set_init};
 use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;

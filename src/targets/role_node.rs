@@ -1,8 +1,8 @@
 //! Role node: `discovery/kubernetes/node.go`.
 
-use super::build::Output;
 use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
+use super::output::Output;
 use super::view::View;
 use crate::objects::Node;
 

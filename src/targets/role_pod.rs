@@ -1,9 +1,9 @@
 //! Role pod: `discovery/kubernetes/pod.go`.
 
 use super::attach::{attach_namespace, attach_node};
-use super::build::Output;
 use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
+use super::output::Output;
 use super::pod_labels::{containers, set_container, set_container_port, set_init, set_pod};
 use super::view::View;
 use crate::objects::{ContainerPort, Pod};
