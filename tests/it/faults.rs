@@ -386,3 +386,72 @@ async fn an_api_server_that_comes_back_with_other_objects() {
     let right = prometheus.refresh_until(&asked, &after, SOON).await;
     assert!(right, "{:?}", lost(&after.targets(), &prometheus));
 }
+
+/// Random changes under random faults for an hour; then, once it is quiet, the state equals one
+/// computed afresh. The requests stay bounded all the time.
+#[tokio::test(start_paused = true)]
+async fn random_weather() {
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let simulator = world::cluster();
+        let asked = Asked::start(&simulator, NODE, Timing::default());
+        let mut prometheus = Prometheus::default();
+        let mut rules: Vec<Vec<_>> = Vec::new();
+        for _ in 0..60 {
+            for _ in 0..random.u32(0..5) {
+                let number = random.usize(0..PODS);
+                let name = world::pod_name(number);
+                match random.u8(0..4) {
+                    0 => drop(simulator.delete("Pod", "shop", &name)),
+                    1 => world::put(
+                        &simulator,
+                        world::pod(&name, NODE, &format!("10.5.0.{number}")),
+                    ),
+                    2 => world::put(&simulator, world::pod(&name, "node-b", "10.6.0.1")),
+                    _ => world::put(
+                        &simulator,
+                        world::slice((0..PODS).filter(|_| random.bool())),
+                    ),
+                }
+            }
+            if random.u8(0..3) == 0 {
+                simulator.disconnect();
+            }
+            if random.u8(0..6) == 0 {
+                simulator.compact();
+            }
+            if random.bool() {
+                let faults = rows();
+                let row = random.choice(&faults).expect("there are rows");
+                rules.push(
+                    (row.rules)()
+                        .into_iter()
+                        .map(|rule| simulator.fault(rule))
+                        .collect(),
+                );
+            } else if let Some(ended) = rules.pop() {
+                ended
+                    .into_iter()
+                    .for_each(|rule| simulator.remove_fault(rule));
+            }
+            prometheus.refresh(&asked).await;
+            sleep(MINUTE).await;
+        }
+        simulator.clear_faults();
+        simulator.disconnect();
+        let times: Vec<Instant> = simulator
+            .requests()
+            .iter()
+            .map(|request| request.at)
+            .collect();
+        let most = most_within(&times, 10 * MINUTE);
+        assert!(most <= 300, "seed {seed}: {most} requests in ten minutes");
+        let truth = truth(&simulator).await;
+        let right = prometheus.refresh_until(&asked, &truth, SOON).await;
+        let missing = lost(&truth.targets(), &prometheus);
+        assert!(
+            right,
+            "seed {seed}: not right {SOON:?} after the last fault; missing {missing:?}"
+        );
+    }
+}
