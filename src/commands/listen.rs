@@ -38,7 +38,7 @@ impl Listeners {
         compat: Compat,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), CommandError> {
-        let limits = Limits::sd();
+        let limits = Limits::SD;
         if raise_open_file_limit().is_some_and(|files| files < limits.connections as u64) {
             warn!(
                 "the limit of open files is below the {} connections served",
@@ -63,7 +63,7 @@ impl Listeners {
                 limits,
                 stopped(stopping.clone())
             ),
-            serve(self.admin, admin, Limits::admin(), stopped(stopping)),
+            serve(self.admin, admin, Limits::ADMIN, stopped(stopping)),
             async {
                 shutdown.await;
                 info!("stopping");

@@ -1,202 +1,222 @@
-//! How many connections there are, and which one goes when there are too many.
+//! How many connections may be open, and which one makes room for the next.
+//!
+//! Only a connection without a request in flight is ever closed to make room, the one that has
+//! been so for the longest first. Prometheus opens a new connection then, at its next poll.
+//! Where all are busy, the next client waits in the queue of the kernel.
 
-use super::stream::Busy;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// The open connections of a listener.
+/// The open connections of one listener.
 #[derive(Debug)]
 pub(super) struct Connections {
-    most: usize,
+    limit: usize,
     table: Mutex<Table>,
-    left: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    open: BTreeMap<u64, Entry>,
-    next: u64,
-    clock: u64,
+    open: usize,
+    /// Told to close, but still open.
+    closing: usize,
+    /// Connections without a request in flight, by the moment since when.
+    idle: BTreeMap<u64, Arc<Notify>>,
+    moments: u64,
 }
 
+/// One open connection; dropping it gives its place free.
 #[derive(Debug)]
-struct Entry {
-    /// When it became idle, by a clock that ticks with each such moment.
-    idle_since: u64,
-    busy: Busy,
-    close: Arc<Notify>,
-    closing: bool,
-}
-
-/// A place among the connections; given back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     connections: Arc<Connections>,
-    number: u64,
-    busy: Busy,
     close: Arc<Notify>,
+    place: Mutex<Place>,
 }
 
-/// While it lives, the connection is answering a request.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Place>);
+struct Place {
+    stage: Stage,
+    /// Its key among the idle ones.
+    idle_since: Option<u64>,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing of the next request has come.
+    Idle,
+    /// A part of its head has come.
+    Head,
+    /// A request is being answered.
+    Request,
+    /// The answer is being written.
+    Response,
+}
 
 // === impl Connections ===
 
 impl Connections {
-    /// At most so many.
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            most,
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
             table: Mutex::default(),
-            left: Notify::new(),
-        }
+            changed: Notify::new(),
+        })
     }
 
-    /// A place for one more. At the limit the connection that has been idle for the longest is
-    /// told to close; one that is answering never is. Waits while there is no room.
-    pub(super) async fn admit(self: &Arc<Self>) -> Arc<Place> {
-        loop {
-            let left = self.left.notified();
-            if let Some(place) = self.try_admit() {
-                return place;
-            }
-            left.await;
+    /// A place for one more connection, when there is one. For one caller at a time.
+    pub(super) async fn admit(self: &Arc<Self>) -> Slot {
+        while !self.has_room() {
+            self.changed.notified().await;
+        }
+        let close = Arc::new(Notify::new());
+        let mut table = self.lock();
+        table.open += 1;
+        let since = table.add_idle(Arc::clone(&close));
+        drop(table);
+        Slot {
+            connections: Arc::clone(self),
+            close,
+            place: Mutex::new(Place {
+                stage: Stage::Idle,
+                idle_since: Some(since),
+            }),
         }
     }
 
     /// How many are open.
     pub(super) fn open(&self) -> usize {
-        self.lock().open.len()
+        self.lock().open
     }
 
-    fn try_admit(self: &Arc<Self>) -> Option<Arc<Place>> {
+    /// Whether one more can be open; if not, sees to it that one closes.
+    fn has_room(&self) -> bool {
         let mut table = self.lock();
-        if table.open.len() >= self.most {
-            let idle = table
-                .open
-                .values_mut()
-                .filter(|entry| !entry.busy.get() && !entry.closing);
-            if let Some(oldest) = idle.min_by_key(|entry| entry.idle_since) {
-                oldest.closing = true;
-                oldest.close.notify_one();
-            }
-            return None;
+        if table.open < self.limit {
+            return true;
         }
-        let number = table.next;
-        table.next += 1;
-        let idle_since = table.tick();
-        let (busy, close) = (Busy::default(), Arc::new(Notify::new()));
-        let entry = Entry {
-            idle_since,
-            busy: busy.clone(),
-            close: Arc::clone(&close),
-            closing: false,
-        };
-        table.open.insert(number, entry);
-        Some(Arc::new(Place {
-            connections: Arc::clone(self),
-            number,
-            busy,
-            close,
-        }))
+        if table.open - table.closing >= self.limit
+            && let Some((_, oldest)) = table.idle.pop_first()
+        {
+            table.closing += 1;
+            oldest.notify_one();
+        }
+        false
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.table
             .lock()
             .expect("nothing panics while it holds this lock")
     }
 }
 
+// === impl Table ===
+
 impl Table {
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
+    fn add_idle(&mut self, close: Arc<Notify>) -> u64 {
+        self.moments += 1;
+        self.idle.insert(self.moments, close);
+        self.moments
     }
 }
 
-// === impl Place ===
+// === impl Slot ===
 
-impl Place {
-    /// Whether a request is being answered.
-    pub(super) fn busy(&self) -> Busy {
-        self.busy.clone()
+impl Slot {
+    /// What the connection is doing.
+    pub(super) fn stage(&self) -> Stage {
+        self.place().stage
     }
 
-    /// Waits until the connection should make room for another.
-    pub(super) async fn asked_to_close(&self) {
+    /// Says what it is doing now.
+    pub(super) fn set_stage(&self, stage: Stage) {
+        let mut place = self.place();
+        place.stage = stage;
+        let mut table = self.connections.lock();
+        match (stage, place.idle_since) {
+            // One that was told to close is no longer in the table, and stays out of it.
+            (Stage::Request, Some(since)) if table.idle.remove(&since).is_some() => {
+                place.idle_since = None;
+            }
+            (Stage::Idle, None) => {
+                place.idle_since = Some(table.add_idle(Arc::clone(&self.close)));
+                self.connections.changed.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    /// Resolves when the connection must make room.
+    pub(super) async fn must_close(&self) {
         self.close.notified().await;
     }
 
-    /// Marks the connection as answering until the result is dropped.
-    pub(super) fn answer(self: &Arc<Self>) -> Answering {
-        self.busy.set(true);
-        Answering(Arc::clone(self))
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place
+            .lock()
+            .expect("nothing panics while it holds this lock")
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.connections.lock().open.remove(&self.number);
-        self.connections.left.notify_one();
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        let Place {
-            connections,
-            number,
-            busy,
-            ..
-        } = &*self.0;
-        let mut table = connections.lock();
-        let now = table.tick();
-        if let Some(entry) = table.open.get_mut(number) {
-            entry.idle_since = now;
+        let idle_since = self.place().idle_since;
+        let mut table = self.connections.lock();
+        table.open -= 1;
+        if let Some(since) = idle_since
+            && table.idle.remove(&since).is_none()
+        {
+            table.closing -= 1;
         }
-        busy.set(false);
+        drop(table);
+        self.connections.changed.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::pending;
+    use std::time::Duration;
+    use tokio::time::timeout;
 
-    async fn closes(place: &Place) -> bool {
-        tokio::select! {
-            biased;
-            () = place.asked_to_close() => true,
-            () = tokio::task::yield_now() => false,
-        }
+    async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
+        timeout(Duration::from_secs(1), future).await.ok()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_idle_one_makes_room() {
-        let connections = Arc::new(Connections::new(3));
-        let busy = connections.admit().await;
-        let _answering = busy.answer();
-        let used_lately = connections.admit().await;
-        let oldest = connections.admit().await;
-        drop(used_lately.answer());
+    async fn the_longest_idle_goes_first_and_a_busy_one_never() {
+        let connections = Connections::new(3);
+        let [busy, old, young] = [
+            connections.admit().await,
+            connections.admit().await,
+            connections.admit().await,
+        ];
+        busy.set_stage(Stage::Request);
+        // `old` has just answered, so now `young` is idle for longer.
+        old.set_stage(Stage::Request);
+        old.set_stage(Stage::Response);
+        old.set_stage(Stage::Idle);
 
-        let waiting = tokio::spawn({
-            let connections = Arc::clone(&connections);
-            async move {
-                let _place = connections.admit().await;
-                pending::<()>().await;
-            }
-        });
-        tokio::task::yield_now().await;
-        assert!(closes(&oldest).await);
-        assert!(!closes(&busy).await && !closes(&used_lately).await);
-        assert_eq!(connections.open(), 3);
-        drop(oldest);
-        tokio::task::yield_now().await;
-        assert_eq!(connections.open(), 3, "the new one has the place");
-        waiting.abort();
+        assert!(now_or_never(connections.admit()).await.is_none());
+        assert!(now_or_never(young.must_close()).await.is_some());
+        assert!(
+            now_or_never(old.must_close()).await.is_none(),
+            "one is enough"
+        );
+        drop(young);
+        let fourth = now_or_never(connections.admit()).await.unwrap();
+
+        fourth.set_stage(Stage::Request);
+        old.set_stage(Stage::Request);
+        assert!(now_or_never(connections.admit()).await.is_none());
+        busy.set_stage(Stage::Response);
+        busy.set_stage(Stage::Idle);
+        assert!(now_or_never(connections.admit()).await.is_none());
+        assert!(now_or_never(busy.must_close()).await.is_some());
+        drop((busy, old, fourth));
+        let table = connections.lock();
+        assert_eq!((table.open, table.closing, table.idle.len()), (0, 0, 0));
     }
 }

@@ -1,13 +1,13 @@
 //! Accepting connections and answering on them until it is time to stop.
 
-use super::connections::{Connections, Place};
-use super::response::Answer;
-use super::stream::Deadlined;
+use super::connections::{Connections, Slot, Stage};
+use super::response::{self, Answer};
+use super::stream::TimedStream;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -33,22 +33,25 @@ pub trait Routes: Send + Sync + 'static {
 }
 
 /// What a listener puts up with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at the same time.
     pub connections: usize,
     /// From the first byte of a request to the end of its headers.
     pub headers: Duration,
-    /// Between two requests; zero closes a connection after its first answer.
+    /// Without a byte of a next, or first, request.
     pub idle: Duration,
     /// Without progress while an answer is written.
     pub write: Duration,
+    /// Whether a connection may have a second request.
+    pub keep_alive: bool,
     /// For requests that are being answered when it is time to stop.
     pub grace: Duration,
 }
 
-/// The largest head of a request. More is answered by hyper itself with 431 or 414.
-const HEAD: usize = 128 * 1024;
+/// The largest head of a request. hyper itself answers more with 431; the longest URL that the
+/// routes take is well below, so that they can say in words what is wrong.
+const HEAD: usize = 64 * 1024;
 /// After an error of `accept`, such as too many open files: at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -56,26 +59,24 @@ impl Limits {
     /// For http_sd. Each job of a Prometheus has a connection of its own, and 5,000 of them must
     /// fit. Prometheus closes a connection that was idle for five minutes; we close it later, so
     /// that no request meets a connection that is about to go.
-    pub fn sd() -> Self {
-        Self {
-            connections: 8192,
-            headers: Duration::from_secs(10),
-            idle: Duration::from_secs(330),
-            write: Duration::from_secs(30),
-            grace: Duration::from_secs(5),
-        }
-    }
+    pub const SD: Self = Self {
+        connections: 8192,
+        headers: Duration::from_secs(10),
+        idle: Duration::from_secs(330),
+        write: Duration::from_secs(30),
+        keep_alive: true,
+        grace: Duration::from_secs(5),
+    };
 
     /// For health checks and metrics: a request per connection.
-    pub fn admin() -> Self {
-        Self {
-            connections: 128,
-            headers: Duration::from_secs(5),
-            idle: Duration::ZERO,
-            write: Duration::from_secs(30),
-            grace: Duration::from_secs(1),
-        }
-    }
+    pub const ADMIN: Self = Self {
+        connections: 128,
+        headers: Duration::from_secs(5),
+        idle: Duration::from_secs(5),
+        write: Duration::from_secs(30),
+        keep_alive: false,
+        grace: Duration::from_secs(1),
+    };
 }
 
 /// Serves until `shutdown` completes, then answers what has been asked, and returns.
@@ -85,31 +86,30 @@ pub async fn serve<R: Routes>(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let connections = Arc::new(Connections::new(limits.connections));
+    let connections = Connections::new(limits.connections);
     let (stop, stopping) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let place = tokio::select! {
-            () = &mut shutdown => break,
-            place = connections.admit() => place,
-        };
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        while tasks.try_join_next().is_some() {} // those that have ended
-        match accepted {
-            Ok((stream, _)) => {
-                let (routes, limits) = (Arc::clone(&routes), limits.clone());
+    let accept = async {
+        loop {
+            let (stream, slot) = accept(&listener, &connections).await;
+            while tasks.try_join_next().is_some() {} // those that have ended
+            let connection = Connection {
+                routes: Arc::clone(&routes),
+                limits,
+                slot: Arc::new(slot),
+                stopping: stopping.clone(),
+            };
+            routes.connections(connections.open());
+            let (routes, connections) = (Arc::clone(&routes), Arc::clone(&connections));
+            tasks.spawn(async move {
+                connection.serve(stream).await;
                 routes.connections(connections.open());
-                tasks.spawn(connection(stream, routes, limits, place, stopping.clone()));
-            }
-            Err(error) => {
-                warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-            }
+            });
         }
+    };
+    tokio::select! {
+        never = accept => never,
+        () = shutdown => {}
     }
     drop(listener);
     stop.send_replace(true);
@@ -122,47 +122,74 @@ pub async fn serve<R: Routes>(
     }
 }
 
-async fn connection<R: Routes>(
-    stream: TcpStream,
+/// The next connection and its place among the others.
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpStream, Slot) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, connections.admit().await),
+            Err(error) => {
+                warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What a connection is served with.
+struct Connection<R> {
     routes: Arc<R>,
     limits: Limits,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
     stopping: watch::Receiver<bool>,
-) {
-    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
-        return;
-    };
-    let _ = stream.set_nodelay(true); // an answer is one write; waiting for more gains nothing
-    let stream = Deadlined::new(stream, place.busy(), limits.headers, limits.write);
-    let service = service_fn(|request: Request<Incoming>| {
-        let (routes, answering) = (Arc::clone(&routes), place.answer());
-        async move {
-            let answer = routes.answer(request.into_parts().0, local).await;
-            drop(answering);
-            Ok::<_, Infallible>(answer)
+}
+
+// === impl Connection ===
+
+impl<R: Routes> Connection<R> {
+    async fn serve(self, stream: TcpStream) {
+        let Self {
+            routes,
+            limits,
+            slot,
+            stopping,
+        } = self;
+        let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+            return; // gone already
+        };
+        let _ = stream.set_nodelay(true); // an answer is one write; waiting for more gains nothing
+        let stream = TimedStream::new(stream, Arc::clone(&slot), limits);
+        let service = service_fn(|request: Request<Incoming>| {
+            slot.set_stage(Stage::Request);
+            let (routes, slot, stopping) = (&routes, &slot, stopping.clone());
+            async move {
+                let answer = tokio::select! {
+                    biased;
+                    answer = routes.answer(request.into_parts().0, local) => answer,
+                    () = stopped(stopping) => response::not_ready("the sidecar is shutting down"),
+                };
+                slot.set_stage(Stage::Response);
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .header_read_timeout(None) // the stream has the deadlines
+                .keep_alive(limits.keep_alive)
+                .max_buf_size(HEAD)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        let result = tokio::select! {
+            biased; // one that is to close takes no request any more
+            () = slot.must_close() => return,
+            () = stopped(stopping.clone()) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            result = &mut connection => result,
+        };
+        if let Err(error) = result {
+            debug!(%peer, error = ?error, "a connection ended early");
         }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle.max(limits.headers))
-            .keep_alive(!limits.idle.is_zero())
-            .max_buf_size(HEAD)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = place.asked_to_close() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = stopped(stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        debug!(%peer, error = ?error, "a connection ended early");
     }
 }
 

@@ -50,13 +50,13 @@ impl Served {
         tasks.spawn(serve(
             sd,
             Arc::new(HttpSd(Arc::clone(&app))),
-            Limits::sd(),
+            Limits::SD,
             pending(),
         ));
         tasks.spawn(serve(
             admin_listener,
             Arc::new(Admin::new(app)),
-            Limits::admin(),
+            Limits::ADMIN,
             pending(),
         ));
         tasks.spawn(async move {
