@@ -204,7 +204,7 @@ impl Collected {
             "Requests to the API server that have ended",
             requests,
         )?;
-        let counters: [(&str, &str, Count); 5] = [
+        let counters: [(&str, &str, Count); 4] = [
             ("watch_events", "Events and bookmarks", |view| view.events),
             ("watch_relists", "Lists after an expired version", |view| {
                 view.relists
@@ -219,11 +219,6 @@ impl Collected {
                 "Objects skipped, because they are too large",
                 |view| view.oversized,
             ),
-            (
-                "dropped_endpoints",
-                "Endpoints of other nodes, dropped while decoding",
-                |view| view.dropped_endpoints,
-            ),
         ];
         for (name, help, count) in counters {
             let samples = entries().map(|(resource, entry): (Resource, &Entry)| {
@@ -234,6 +229,13 @@ impl Collected {
             });
             counter(to, name, help, samples)?;
         }
+        let slices = self.app.board.of(Resource::EndpointSlices).view();
+        counter(
+            to,
+            "dropped_endpoints",
+            "Endpoints of other nodes, dropped while decoding",
+            [(Labels::new(), slices.dropped_endpoints)],
+        )?;
         Ok(())
     }
 

@@ -150,6 +150,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         if matches!(result, Poll::Ready(Ok(()))) && this.slot.stage() == Stage::Response {
             this.slot.set_stage(Stage::Idle);
             this.restart_read_deadline(this.limits.idle);
+            // hyper may not read again before something comes; so the deadline has to wake it.
+            let _ = this.read_deadline.as_mut().poll(cx);
         }
         this.check_write(cx, result)
     }

@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+/// Health checks and metrics.
+mod admin;
 /// One object that cannot be read does not harm the others.
 mod bad_objects;
 /// The built binary: what it prints, and how it ends.
 mod commands;
 /// Targets equal what Prometheus discovers: recorded outputs and numbered cases.
 mod conformance;
+/// What a listener puts up with.
+mod connections;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
+/// The http_sd contract, rule by rule.
+mod http_sd;
 /// A real Prometheus discovers the same through us as by itself.
 mod prometheus;
 /// The embedded API server behaves like a real one.

@@ -1,14 +1,17 @@
 //! A sidecar with its listeners on loopback.
 
 use super::http::get;
+use super::world::NODE;
 use nodelocal_sd::http::{Admin, App, HttpSd, Limits, serve};
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::sd::Compat;
 use nodelocal_sd::sidecar::Sidecar;
+use nodelocal_sd::simulator::{self, Simulator};
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// A sidecar that serves http_sd and metrics; ends when it is dropped.
@@ -17,19 +20,31 @@ pub(crate) struct Served {
     admin: String,
     node: String,
     tasks: JoinSet<()>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl Served {
     /// Starts one for that node, on free ports, against the API server at that URL.
     pub(crate) async fn start(api: &str, node: &str) -> Self {
-        Self::start_at(api, node, "127.0.0.1:0".parse().unwrap()).await
+        Self::start_at(api, node, "127.0.0.1:0".parse().unwrap(), Limits::SD).await
+    }
+
+    /// Starts one against that simulator, which is served too.
+    pub(crate) async fn of(simulator: &Simulator, limits: Limits) -> Self {
+        let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", api.local_addr().unwrap());
+        let mut served = Self::start_at(&url, NODE, "127.0.0.1:0".parse().unwrap(), limits).await;
+        served
+            .tasks
+            .spawn(simulator::serve(simulator.clone(), api, pending()));
+        served
     }
 
     /// Another one in its place, at the same address, that knows nothing yet.
     pub(crate) async fn restart(mut self, api: &str) -> Self {
-        let address = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        let address = self.address();
         self.tasks.shutdown().await;
-        Self::start_at(api, &self.node, address).await
+        Self::start_at(api, &self.node, address, Limits::SD).await
     }
 
     /// How many queries of that role were answered with that status.
@@ -40,18 +55,34 @@ impl Served {
         value.map_or(0, |count| count.parse().unwrap())
     }
 
-    async fn start_at(api: &str, node: &str, address: SocketAddr) -> Self {
+    /// Where http_sd is served.
+    pub(crate) fn address(&self) -> SocketAddr {
+        address_of(&self.url)
+    }
+
+    /// Where health and metrics are served.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        address_of(&self.admin)
+    }
+
+    /// Asks it to stop, as SIGTERM does.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take();
+    }
+
+    async fn start_at(api: &str, node: &str, address: SocketAddr, limits: Limits) -> Self {
         let client = connect(&Source::Plain(api.parse().unwrap())).await.unwrap();
         let sidecar = Sidecar::start(node, client, Timing::alone());
         let app = Arc::new(App::new(&sidecar, Compat::Auto));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
+        let (stop, stopping) = oneshot::channel();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(
             sd,
             Arc::new(HttpSd(Arc::clone(&app))),
-            Limits::SD,
-            pending(),
+            limits,
+            stopped(stopping),
         ));
         tasks.spawn(serve(
             admin_listener,
@@ -68,8 +99,18 @@ impl Served {
             admin,
             node: node.to_owned(),
             tasks,
+            stop: Some(stop),
         }
     }
+}
+
+/// Waits until the sender is dropped.
+async fn stopped(stopping: oneshot::Receiver<()>) {
+    let _ = stopping.await;
+}
+
+fn address_of(url: &str) -> SocketAddr {
+    url.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
 fn listen(address: SocketAddr) -> (TcpListener, String) {
