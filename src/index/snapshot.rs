@@ -46,12 +46,18 @@ impl Snapshot {
         self.owners.get(&OwnerKey::of_pod(pod)?)?.as_ref()
     }
 
-    /// Owners of own Pods that nobody has read yet, of those resources.
-    pub fn unread_owners(&self, of: ResourceSet) -> impl Iterator<Item = OwnerKey> {
+    /// The owners of own Pods, of those resources.
+    pub fn owner_keys(&self, of: ResourceSet) -> impl Iterator<Item = OwnerKey> {
         self.pods
             .iter()
             .filter_map(|pod| OwnerKey::of_pod(pod))
-            .filter(move |key| of.contains(key.resource()) && !self.owners.contains_key(key))
+            .filter(move |key| of.contains(key.resource()))
+    }
+
+    /// Of these, the ones that nobody has read yet.
+    pub fn unread_owners(&self, of: ResourceSet) -> impl Iterator<Item = OwnerKey> {
+        self.owner_keys(of)
+            .filter(|key| !self.owners.contains_key(key))
     }
 
     /// How many objects of that resource are held.

@@ -10,11 +10,11 @@ use super::failure::Failure;
 use super::pacer::Turn;
 use super::reflector::{Context, advice, delay_after};
 use super::request::{self, Chunks, Form};
-use crate::index::{Change, OwnerKey, Snapshots};
+use crate::index::{Change, OwnerKey, Snapshot, Snapshots};
 use crate::objects::{Metadata, Owner, Resource, ResourceSet};
 use crate::status::{Outcome, Phase, Verb};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -26,19 +26,33 @@ pub(super) struct OwnerReader {
     context: Context,
     snapshots: Arc<Snapshots>,
     backoff: Backoff,
-    absent: BTreeMap<OwnerKey, Absent>,
+    /// What was absent or could not be read, and when it is tried again. One that fails must not
+    /// hold up the others: rights may differ from namespace to namespace.
+    later: BTreeMap<OwnerKey, Later>,
 }
 
-/// An owner that was not there.
-struct Absent {
+struct Later {
     again_at: Instant,
-    wait: Duration,
+    /// How long that was for an absent one, which the index then knows to be absent.
+    absent_for: Option<Duration>,
 }
 
 /// An absent owner may have been deleted with its Pod about to follow, or not have reached this
 /// API server yet: soon at first, then rarely.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const MOST_WAIT: Duration = Duration::from_secs(30 * 60);
+
+// === impl Later ===
+
+impl Later {
+    /// Whether the index has forgotten that the owner is absent, because its last Pod was gone for
+    /// a moment.
+    fn is_forgotten(&self, key: &OwnerKey, snapshot: &Snapshot) -> bool {
+        self.absent_for.is_some() && !snapshot.owners.contains_key(key)
+    }
+}
+
+// === impl OwnerReader ===
 
 impl OwnerReader {
     /// For [`Resource::ReplicaSets`] or [`Resource::Jobs`].
@@ -48,46 +62,41 @@ impl OwnerReader {
             context,
             snapshots,
             backoff: Backoff::default(),
-            absent: BTreeMap::new(),
+            later: BTreeMap::new(),
         }
     }
 
     pub(super) async fn run(mut self) {
-        let of_ours = ResourceSet::EMPTY.with(self.resource);
+        let ours = ResourceSet::EMPTY.with(self.resource);
         let mut versions = self.snapshots.subscribe();
         loop {
-            let entry = self.context.board.of(self.resource);
-            let snapshot = {
-                versions.borrow_and_update();
-                self.snapshots.load()
-            };
-            self.absent
-                .retain(|key, _| snapshot.owners.contains_key(key));
-            let unread = snapshot.unread_owners(of_ours).next();
-            let due = self
-                .absent
-                .iter()
-                .find(|(_, absent)| absent.again_at <= Instant::now());
-            if let Some(key) = unread.or_else(|| due.map(|(key, _)| key.clone())) {
+            versions.borrow_and_update();
+            let snapshot = self.snapshots.load();
+            if let Some(key) = self.next(&snapshot, ours) {
                 if let Some(answer) = self.read(&key).await {
                     self.context.tell(Change::Owner(key.clone(), answer)).await;
                     // Until the index has it, or the Pod is gone: else it would be read again.
                     while self
                         .snapshots
                         .load()
-                        .unread_owners(of_ours)
+                        .unread_owners(ours)
                         .any(|other| other == key)
                         && versions.changed().await.is_ok()
                     {}
                 }
                 continue;
             }
-            if snapshot.synced.contains(Resource::Pods) && !snapshot.synced.contains(self.resource)
+            if snapshot.synced.contains(Resource::Pods)
+                && !snapshot.synced.contains(self.resource)
+                && snapshot.unread_owners(ours).next().is_none()
             {
                 self.context.tell(Change::OwnersRead(self.resource)).await;
             }
-            entry.set_phase(Phase::Watching);
-            let next = self.absent.values().map(|absent| absent.again_at).min();
+            self.context
+                .board
+                .of(self.resource)
+                .set_phase(Phase::Watching);
+            let next = self.later.values().map(|later| later.again_at).min();
             tokio::select! {
                 changed = versions.changed() => if changed.is_err() { return },
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
@@ -95,53 +104,67 @@ impl OwnerReader {
         }
     }
 
+    /// The owner that is to be read now: one that was never read, or one whose time has come.
+    fn next(&mut self, snapshot: &Snapshot, ours: ResourceSet) -> Option<OwnerKey> {
+        let known: BTreeSet<OwnerKey> = snapshot.owner_keys(ours).collect();
+        self.later.retain(|key, _| known.contains(key)); // or it would grow for ever
+        let now = Instant::now();
+        let due = |key: &OwnerKey| match self.later.get(key) {
+            Some(later) => later.again_at <= now || later.is_forgotten(key, snapshot),
+            None => !snapshot.owners.contains_key(key),
+        };
+        known.iter().find(|key| due(key)).cloned()
+    }
+
     /// Reads an owner: its controller, or that it has none or is absent. `None` if that could not
-    /// be found out; then the delay before the next try is over.
+    /// be found out.
     async fn read(&mut self, key: &OwnerKey) -> Option<Option<Owner>> {
         let context = &self.context;
         let entry = context.board.of(self.resource);
         entry.set_phase(Phase::Listing);
         context.pacer.wait(Turn::Extra).await;
-        match self.fetch(key).await {
+        let failure = match self.fetch(key).await {
             Ok(metadata) => {
                 entry.count_request(Verb::Get, Outcome::Ok);
                 entry.heard(""); // single objects have no version to resume from
                 self.backoff.calm();
+                self.later.remove(key);
                 // An owner of the same name with another uid is not the Pod's owner, but what
                 // Prometheus would find; so its controller counts.
-                self.absent.remove(key);
-                Some(metadata.controller)
+                return Some(metadata.controller);
             }
-            Err(Failure::Status { code: 404, .. }) => {
-                entry.count_request(Verb::Get, Outcome::NotFound);
-                entry.heard("");
-                let wait = self
-                    .absent
-                    .get(key)
-                    .map_or(FIRST_WAIT, |last| last.wait * 2);
-                let wait = wait.min(MOST_WAIT);
-                debug!(owner = %key, ?wait, "an owner is absent");
-                let absent = Absent {
-                    again_at: Instant::now() + wait,
-                    wait,
-                };
-                self.absent.insert(key.clone(), absent);
-                Some(None)
-            }
-            Err(failure) => {
-                entry.count_request(Verb::Get, failure.outcome());
-                context.pacer.failed();
-                entry.set_phase(Phase::Waiting);
-                let advice = advice(&failure, &["get"], self.resource.name(), self.group());
-                let message = format!("get {key}: {failure}{advice}");
-                if entry.set_trouble(&message) {
-                    warn!("{message}");
-                }
-                let delay = delay_after(&failure, &mut self.backoff, &context.timing);
-                sleep(delay).await;
-                None
-            }
+            Err(failure) => failure,
+        };
+        entry.count_request(Verb::Get, failure.outcome());
+        if matches!(failure, Failure::Status { code: 404, .. }) {
+            entry.heard("");
+            let last = self.later.get(key).and_then(|later| later.absent_for);
+            let wait = last.map_or(FIRST_WAIT, |last| (last * 2).min(MOST_WAIT));
+            debug!(owner = %key, ?wait, "an owner is absent");
+            let later = Later {
+                again_at: Instant::now() + wait,
+                absent_for: Some(wait),
+            };
+            self.later.insert(key.clone(), later);
+            return Some(None);
         }
+        context.pacer.failed();
+        entry.set_phase(Phase::Waiting);
+        let advice = advice(&failure, &["get"], self.resource.name(), self.group());
+        let message = format!("get {key}: {failure}{advice}");
+        if entry.set_trouble(&message) {
+            warn!("{message}");
+        }
+        let delay = delay_after(&failure, &mut self.backoff, &context.timing);
+        let later = Later {
+            again_at: Instant::now() + delay,
+            absent_for: None,
+        };
+        self.later.insert(key.clone(), later);
+        if !failure.needs_help() {
+            sleep(delay).await; // the server is in trouble, not this one owner
+        }
+        None
     }
 
     async fn fetch(&self, key: &OwnerKey) -> Result<Metadata, Failure> {

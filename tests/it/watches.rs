@@ -242,6 +242,20 @@ async fn owners_that_cannot_be_read_hold_up_the_first_answer_only() {
     assert!(!fresh[0].contains("pod_deployment_name"), "{fresh:?}");
 }
 
+/// Rights may differ from namespace to namespace: one owner that cannot be read is the only one.
+#[tokio::test(start_paused = true)]
+async fn one_owner_that_cannot_be_read_does_not_hold_up_the_others() {
+    let simulator = world::cluster();
+    let mut pod = world::pod("aaa", NODE, "10.1.0.200");
+    pod["metadata"]["ownerReferences"][0]["name"] = "aaa-forbidden".into(); // the first in order
+    world::put(&simulator, pod);
+    simulator.fault(On::get("replicasets").times(1).status(403));
+    let asked = Asked::start(&simulator, NODE, Timing::alone());
+    let _ = asked.ask("pod?attach=deployment", PATIENCE).await;
+    let reads = simulator.count_requests(|request| request.verb == Verb::Get);
+    assert_eq!(reads, 2, "the forbidden one, and the other at once");
+}
+
 /// A normal start is not slowed down by the budget that bounds faults.
 #[tokio::test(start_paused = true)]
 async fn a_start_reads_many_owners_at_once() {
