@@ -8,7 +8,7 @@
 //! - a failed or unfinished list changes nothing; a watch resumes from the last version it saw, and
 //!   only an expired version (410) or repeated failure leads to a new list;
 //! - every request has a deadline, every retry a growing, jittered delay, and all requests of the
-//!   process share one budget ([`Pacer`]), so that no fault makes more than 30 a minute;
+//!   process share one budget (`pacer.rs`), so that no fault makes more than 30 a minute;
 //! - an object that cannot be decoded, or is too large, costs that object's update and nothing else.
 
 mod backoff;
@@ -28,6 +28,5 @@ mod watch;
 mod watches;
 
 pub use client::{ConnectError, Source, connect};
-pub use pacer::Pacer;
 pub use timing::Timing;
 pub use watches::{Watches, follow};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// first failure takes the allowance away, and it comes back after ten minutes without one. So a
 /// fault finds only the bucket, and a start without a fault is not slowed down.
 #[derive(Debug)]
-pub struct Pacer {
+pub(super) struct Pacer {
     state: Mutex<State>,
 }
 
@@ -47,7 +47,7 @@ const CALM: Duration = Duration::from_secs(10 * 60);
 
 impl Pacer {
     /// A full bucket and a full allowance.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 tokens: FULL,

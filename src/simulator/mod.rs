@@ -1,7 +1,7 @@
 //! The embedded Kubernetes API server.
 //!
 //! For `demo`, `simulate` and the tests: one store, one function from request to response
-//! ([`Simulator::respond`]), used in process under virtual time and behind a socket ([`serve`]).
+//! ([`Simulator::respond`]), used in process under virtual time and behind a socket ([`serve()`]).
 //! Lists, pages, versions, selectors and watches behave as those of a real API server, errors and
 //! their texts included; what a bad day looks like is scripted ([`On`]).
 //!
