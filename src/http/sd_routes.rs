@@ -117,16 +117,19 @@ fn deliver(rendered: &sd::Rendered, headers: &HeaderMap) -> Answer {
 }
 
 fn refuse_host(request: &Parts, local: SocketAddr) -> Option<Answer> {
+    let bad = |reason: &str| Some(response::text(StatusCode::BAD_REQUEST, reason));
+    let mut hosts = request.headers.get_all(HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() {
+        return bad("the request has more than one Host header");
+    }
     // A request line with a full URL overrides the header.
     let host = match request.uri.authority() {
         Some(authority) => authority.as_str(),
-        None => match request.headers.get(HOST) {
+        None => match host {
             Some(host) => host.to_str().unwrap_or("?"),
             None if request.version < Version::HTTP_11 => return None, // had no such header yet
-            None => {
-                let reason = "the request has no Host header";
-                return Some(response::text(StatusCode::BAD_REQUEST, reason));
-            }
+            None => return bad("the request has no Host header"),
         },
     };
     (!means_us(host, local)).then(|| {

@@ -55,6 +55,10 @@ async fn hosts_that_are_not_us() {
             421,
         ),
         ("GET /sd/pod HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (
+            "GET /sd/pod HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n".to_owned(),
+            400,
+        ),
     ] {
         let mut raw = Raw::connect(served.address()).await;
         raw.write(request.as_bytes()).await.unwrap();
