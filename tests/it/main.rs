@@ -25,5 +25,7 @@ mod simulator;
 mod support;
 /// What targets have beyond Prometheus, and what selectors hide.
 mod targets;
+/// Who waits for what before an answer, and how long.
+mod waiting;
 /// What the loops ask of the API server, and when.
 mod watches;
