@@ -226,7 +226,7 @@ async fn run_waits_for_an_api_server_that_is_away() {
 
 #[tokio::test]
 async fn run_serves_and_targets_prints() {
-    let (api, _simulator) = simulated().await;
+    let (api, simulator) = simulated().await;
     let (_folder, file) = kubeconfig(&api);
     let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let arguments = ["run", "--node-name", "node-a", "--kubeconfig", &file];
@@ -252,6 +252,11 @@ async fn run_serves_and_targets_prints() {
     let (code, from_api, err) = run(&direct).await;
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(from_api, from_sidecar);
+
+    let name = concat!("nodelocal-sd/", env!("CARGO_PKG_VERSION"));
+    for request in simulator.requests() {
+        assert_eq!(request.header("user-agent"), name, "{request:?}");
+    }
 
     let (code, json, _) = run(&["targets", "pod", "--url", &url, "--output", "json"]).await;
     assert_eq!(code, 0);
