@@ -109,5 +109,5 @@ async fn get_owned(url: String) -> Result<String, String> {
 fn binary() -> PathBuf {
     std::env::var_os("PROMETHEUS")
         .map(PathBuf::from)
-        .expect("PROMETHEUS must name a prometheus binary; .ci/fetch-prometheus prints its folder")
+        .expect("PROMETHEUS must name a prometheus binary; .ci/fetch-deb prometheus trixie prints its folder")
 }
