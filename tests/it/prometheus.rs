@@ -5,7 +5,7 @@
 
 use crate::support::http::eventually;
 use crate::support::prometheus::{Discovered, Prometheus};
-use crate::support::served::Served;
+use crate::support::served::{Served, plain};
 use nodelocal_sd::simulator::{On, Simulator, example, serve};
 use std::collections::BTreeSet;
 use tokio::net::TcpListener;
@@ -98,7 +98,7 @@ async fn discovers_the_same_through_us_as_by_itself() {
     tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
     let mut sidecars = Vec::new();
     for node in NODES {
-        sidecars.push(Served::start(&api_url, node).await);
+        sidecars.push(Served::start(&plain(&api_url), node).await);
     }
     let prometheus = Prometheus::start(&config(&api_url, &sidecars)).await;
 
@@ -164,7 +164,7 @@ async fn keeps_its_targets_while_we_answer_503() {
     let api_url = format!("http://{}", api.local_addr().expect("bound"));
     tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
 
-    let sidecar = Served::start(&api_url, "node-a").await;
+    let sidecar = Served::start(&plain(&api_url), "node-a").await;
     let prometheus = Prometheus::start(&format!(
         "scrape_configs:\n- job_name: pods\n  relabel_configs: [{{action: drop, regex: '.*'}}]\n  \
          http_sd_configs: [{{url: '{}/sd/pod', refresh_interval: 1s}}]\n",
@@ -182,7 +182,7 @@ async fn keeps_its_targets_while_we_answer_503() {
     .await;
 
     let rule = simulator.fault(On::any().status(500));
-    let sidecar = sidecar.restart(&api_url).await;
+    let sidecar = sidecar.restart(&plain(&api_url)).await;
     eventually("three answers of 503", || async {
         let refused = sidecar.answers_of("pod", 503).await;
         if refused >= 3 {

@@ -12,7 +12,8 @@ use tokio::process::{Child, Command};
 
 /// A running Prometheus; ends when it is dropped.
 pub(crate) struct Prometheus {
-    url: String,
+    /// Where its API is.
+    pub(crate) url: String,
     _process: Child,
     _data: TempDir,
 }

@@ -24,16 +24,17 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts one for that node, on free ports, against the API server at that URL.
-    pub(crate) async fn start(api: &str, node: &str) -> Self {
+    /// Starts one for that node, on free ports, against that API server.
+    pub(crate) async fn start(api: &Source, node: &str) -> Self {
         Self::start_at(api, node, "127.0.0.1:0".parse().unwrap(), Limits::SD).await
     }
 
     /// Starts one against that simulator, which is served too.
     pub(crate) async fn of(simulator: &Simulator, limits: Limits) -> Self {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", api.local_addr().unwrap());
-        let mut served = Self::start_at(&url, NODE, "127.0.0.1:0".parse().unwrap(), limits).await;
+        let source = plain(&format!("http://{}", api.local_addr().unwrap()));
+        let mut served =
+            Self::start_at(&source, NODE, "127.0.0.1:0".parse().unwrap(), limits).await;
         served
             .tasks
             .spawn(simulator::serve(simulator.clone(), api, pending()));
@@ -41,7 +42,7 @@ impl Served {
     }
 
     /// Another one in its place, at the same address, that knows nothing yet.
-    pub(crate) async fn restart(mut self, api: &str) -> Self {
+    pub(crate) async fn restart(mut self, api: &Source) -> Self {
         let address = self.address();
         self.tasks.shutdown().await;
         Self::start_at(api, &self.node, address, Limits::SD).await
@@ -70,8 +71,8 @@ impl Served {
         self.stop.take();
     }
 
-    async fn start_at(api: &str, node: &str, address: SocketAddr, limits: Limits) -> Self {
-        let client = connect(&Source::Plain(api.parse().unwrap())).await.unwrap();
+    async fn start_at(api: &Source, node: &str, address: SocketAddr, limits: Limits) -> Self {
+        let client = connect(api).await.unwrap();
         let sidecar = Sidecar::start(node, client, Timing::alone());
         let app = Arc::new(App::new(&sidecar, Compat::Auto));
         let (sd, url) = listen(address);
@@ -102,6 +103,11 @@ impl Served {
             stop: Some(stop),
         }
     }
+}
+
+/// An API server without TLS, such as the simulator.
+pub(crate) fn plain(url: &str) -> Source {
+    Source::Plain(url.parse().unwrap())
 }
 
 /// Waits until the sender is dropped.
