@@ -43,6 +43,16 @@ impl Api {
             .await;
     }
 
+    /// Posts to a path that is no list.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        self.send("POST", path, "application/json", body).await
+    }
+
+    /// Puts an object in the place of the one that is there, whatever its version.
+    pub(crate) async fn replace(&self, path: &str, object: &Value) {
+        self.send("PUT", path, "application/json", object).await;
+    }
+
     /// Reads a path.
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.send("GET", path, "application/json", &Value::Null)

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "the seed, and what was compared")]
 
 use super::api::Api;
+use super::block_on;
 use super::control_plane::{ADMIN, ControlPlane};
 use super::random_cluster::{NODES, cluster, nodes};
 use super::support::http::{eventually, get};
@@ -35,14 +36,6 @@ const JOBS: [(&str, &str, &str); 4] = [
 struct Group {
     targets: Vec<String>,
     labels: BTreeMap<String, String>,
-}
-
-fn block_on(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(test);
 }
 
 /// The seed is printed, and taken from `SEED` to play a run again.

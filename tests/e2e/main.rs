@@ -9,6 +9,7 @@
 mod api;
 mod control_plane;
 mod differential;
+mod least_privilege;
 mod random_cluster;
 #[expect(
     dead_code,
@@ -25,7 +26,11 @@ use std::sync::Arc;
 /// A test, given the control plane.
 type Test = fn(&ControlPlane);
 
-const TESTS: [(&str, Test); 2] = [
+const TESTS: [(&str, Test); 3] = [
+    (
+        "least_privilege::each_right_is_needed_and_enough",
+        least_privilege::each_right_is_needed_and_enough,
+    ),
     (
         "differential::random_clusters",
         differential::random_clusters,
@@ -52,4 +57,13 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     drop(plane); // before the process ends, whatever the result
     conclusion.exit_code()
+}
+
+/// Runs a test's future; one thread, as the sidecar itself has.
+fn block_on(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test);
 }
