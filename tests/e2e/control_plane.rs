@@ -12,6 +12,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -23,8 +24,11 @@ pub(crate) struct ControlPlane {
     /// `https://127.0.0.1:PORT`.
     pub(crate) url: String,
     folder: TempDir,
-    processes: Vec<(&'static str, Child)>,
+    processes: Mutex<Vec<(&'static str, Child)>>,
+    api_server: Vec<String>,
 }
+
+const API_SERVER: &str = "kube-apiserver";
 
 /// How often is looked whether the API server is ready; it takes five seconds.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
@@ -51,58 +55,79 @@ impl ControlPlane {
             &kubeconfig(&url, &path("ca.crt"), ADMIN),
         );
 
-        let mut plane = Self {
-            url: url.clone(),
+        let api_server = [
+            format!("--etcd-servers={etcd_url}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={api}"),
+            format!("--tls-cert-file={}", path("server.crt")),
+            format!("--tls-private-key-file={}", path("server.key")),
+            "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112".to_owned(), // dual stack
+            "--service-account-issuer=https://issuer.invalid".to_owned(),
+            format!("--service-account-key-file={}", path("accounts.pub")),
+            format!(
+                "--service-account-signing-key-file={}",
+                path("accounts.key")
+            ),
+            format!("--token-auth-file={}", path("tokens.csv")),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            "--disable-admission-plugins=ServiceAccount".to_owned(), // Pods need no account
+            "--endpoint-reconciler-type=none".to_owned(),
+        ];
+        let etcd = [
+            "--unsafe-no-fsync".to_owned(),
+            format!("--data-dir={}", path("etcd")),
+            format!("--listen-client-urls={etcd_url}"),
+            format!("--advertise-client-urls={etcd_url}"),
+            format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
+        ];
+        let controllers = "endpointslice-controller,endpoints-controller,\
+            endpointslice-mirroring-controller,namespace-controller,garbage-collector-controller,\
+            serviceaccount-controller,serviceaccount-token-controller,\
+            root-ca-certificate-publisher-controller";
+        let controller_manager = [
+            format!("--kubeconfig={}", path("admin.kubeconfig")),
+            format!("--controllers={controllers}"),
+            "--leader-elect=false".to_owned(),
+            "--kube-api-qps=2000".to_owned(),
+            "--kube-api-burst=4000".to_owned(),
+            format!(
+                "--service-account-private-key-file={}",
+                path("accounts.key")
+            ),
+            format!("--root-ca-file={}", path("ca.crt")),
+            "--secure-port=0".to_owned(),
+        ];
+        let processes = Mutex::default();
+        let plane = Self {
+            url,
             folder,
-            processes: Vec::new(),
+            processes,
+            api_server: api_server.to_vec(),
         };
+        plane.spawn("etcd", "ETCD_BIN", &etcd);
+        plane.start_api_server();
         plane.spawn(
-            "etcd",
-            &binary("ETCD_BIN", "etcd"),
-            &[
-                "--unsafe-no-fsync",
-                &format!("--data-dir={}", plane.path("etcd")),
-                &format!("--listen-client-urls={etcd_url}"),
-                &format!("--advertise-client-urls={etcd_url}"),
-                &format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
-            ],
+            "kube-controller-manager",
+            "KUBERNETES_BIN",
+            &controller_manager,
         );
-        plane.spawn(
-            "kube-apiserver",
-            &binary("KUBERNETES_BIN", "kube-apiserver"),
-            &[
-                &format!("--etcd-servers={etcd_url}"),
-                "--bind-address=127.0.0.1",
-                &format!("--secure-port={api}"),
-                &format!("--tls-cert-file={}", plane.path("server.crt")),
-                &format!("--tls-private-key-file={}", plane.path("server.key")),
-                "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112", // dual stack
-                "--service-account-issuer=https://issuer.invalid",
-                &format!("--service-account-key-file={}", plane.path("accounts.pub")),
-                &format!(
-                    "--service-account-signing-key-file={}",
-                    plane.path("accounts.key")
-                ),
-                &format!("--token-auth-file={}", plane.path("tokens.csv")),
-                "--authorization-mode=Node,RBAC",
-                "--disable-admission-plugins=ServiceAccount", // Pods need no account of their own
-                "--endpoint-reconciler-type=none",
-            ],
-        );
-        plane.wait_ready();
-        plane.spawn("kube-controller-manager", &binary("KUBERNETES_BIN", "kube-controller-manager"), &[
-            &format!("--kubeconfig={}", plane.path("admin.kubeconfig")),
-            "--controllers=endpointslice-controller,endpoints-controller,endpointslice-mirroring-controller,\
-             namespace-controller,garbage-collector-controller,serviceaccount-controller,\
-             serviceaccount-token-controller,root-ca-certificate-publisher-controller",
-            "--leader-elect=false",
-            "--kube-api-qps=2000",
-            "--kube-api-burst=4000",
-            &format!("--service-account-private-key-file={}", plane.path("accounts.key")),
-            &format!("--root-ca-file={}", plane.path("ca.crt")),
-            "--secure-port=0",
-        ]);
         plane
+    }
+
+    /// Starts the API server, for the first time or again, and waits until it is ready.
+    pub(crate) fn start_api_server(&self) {
+        self.spawn(API_SERVER, "KUBERNETES_BIN", &self.api_server);
+        self.wait_ready();
+    }
+
+    /// Kills the API server. The rest stays.
+    pub(crate) fn kill_api_server(&self) {
+        let mut processes = self.processes.lock().unwrap();
+        let at = processes
+            .iter()
+            .position(|(name, _)| *name == API_SERVER)
+            .expect("it runs");
+        end(&mut processes.remove(at).1);
     }
 
     /// The certificate authority's file.
@@ -119,22 +144,22 @@ impl ControlPlane {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn spawn(&mut self, name: &'static str, binary: &Path, arguments: &[&str]) {
+    fn spawn(&self, name: &'static str, variable: &str, arguments: &[String]) {
         let log = File::create(self.folder.path().join(format!("{name}.log"))).expect("a log");
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(binary)
+            .arg(binary(variable, name))
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
-        self.processes.push((name, child));
+        self.processes.lock().unwrap().push((name, child));
     }
 
     /// `/readyz` says yes to everybody only after RBAC is there; kubectl asks as the administrator.
-    fn wait_ready(&mut self) {
+    fn wait_ready(&self) {
         let kubectl = binary("KUBERNETES_BIN", "kubectl");
         let mut looks = 0;
         loop {
@@ -147,7 +172,7 @@ impl ControlPlane {
             if output.status.success() {
                 return;
             }
-            for (name, child) in &mut self.processes {
+            for (name, child) in self.processes.lock().unwrap().iter_mut() {
                 if let Some(status) = child.try_wait().expect("a child of ours") {
                     panic!(
                         "{name} ended with {status}:\n{}",
@@ -165,11 +190,15 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        for (_, child) in self.processes.iter_mut().rev() {
-            let _ = child.kill();
-            let _ = child.wait();
+        for (_, child) in self.processes.get_mut().unwrap().iter_mut().rev() {
+            end(child);
         }
     }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill(); // one that has ended by itself is as good
+    let _ = child.wait();
 }
 
 fn end_of_log(folder: &Path, name: &str) -> String {

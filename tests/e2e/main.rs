@@ -10,6 +10,7 @@ mod api;
 mod control_plane;
 mod differential;
 mod least_privilege;
+mod outage;
 mod random_cluster;
 #[expect(
     dead_code,
@@ -26,7 +27,7 @@ use std::sync::Arc;
 /// A test, given the control plane.
 type Test = fn(&ControlPlane);
 
-const TESTS: [(&str, Test); 3] = [
+const TESTS: [(&str, Test); 4] = [
     (
         "least_privilege::each_right_is_needed_and_enough",
         least_privilege::each_right_is_needed_and_enough,
@@ -39,6 +40,7 @@ const TESTS: [(&str, Test); 3] = [
         "differential::slices_cannot_be_selected_by_node",
         differential::slices_cannot_be_selected_by_node,
     ),
+    ("outage::of_the_api_server", outage::of_the_api_server),
 ];
 
 fn main() -> ExitCode {
