@@ -5,6 +5,7 @@
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// The Nodes that exist. Some Pods are on one that does not.
 pub(crate) const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
@@ -194,18 +195,23 @@ fn ports(container: usize, rng: &mut Rng) -> Value {
     ports.into()
 }
 
-/// On the host's network the API server wants each host port to be the container port.
+/// On the host's network each container port is a host port too, and may be there only once.
 fn unify_host_ports(spec: &mut Value) {
+    let mut taken = HashSet::new();
     for list in ["containers", "initContainers"] {
         let Some(containers) = spec[list].as_array_mut() else {
             continue;
         };
-        for port in containers
+        for ports in containers
             .iter_mut()
-            .filter_map(|c| c["ports"].as_array_mut())
-            .flatten()
+            .filter_map(|container| container["ports"].as_array_mut())
         {
-            port["hostPort"] = port["containerPort"].clone();
+            ports.retain(|port| {
+                taken.insert((port["containerPort"].clone(), port["protocol"].clone()))
+            });
+            for port in ports {
+                port["hostPort"] = port["containerPort"].clone();
+            }
         }
     }
 }
