@@ -154,12 +154,26 @@ impl<W: Write> Live<W> {
             .iter()
             .map(|sentence| format!("{sentence}\n"))
             .collect();
-        // Home, the text with the rest of each line cleared, then the rest of the screen: without
-        // the flicker that clearing everything first would give.
-        let text = format!("{}\n\n{}\n{news}", self.head, aligned(&table));
-        let text = text.replace('\n', "\x1b[K\n");
-        write!(self.out, "\x1b[H{text}\x1b[J")?;
+        let text = format!("{}\n\n{news}\n{}", self.head, aligned(&table));
+        // A screen that scrolled, or a line that ran into the next, would spoil the drawing.
+        let (columns, lines) = screen();
+        let mut cut = String::new();
+        for line in text.lines().take(lines - 1) {
+            cut.extend(line.chars().take(columns));
+            cut.push_str("\x1b[K\n"); // clears the rest of the line
+        }
+        // From the top left corner, and at the end the rest of the screen is cleared: without the
+        // flicker that clearing everything first would give.
+        write!(self.out, "\x1b[H{cut}\x1b[J")?;
         self.out.flush()
+    }
+}
+
+/// Columns and lines of the terminal; as many as anybody has where that is not known.
+fn screen() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 1 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (500, 500),
     }
 }
 
