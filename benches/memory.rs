@@ -67,14 +67,8 @@ async fn get(url: &str) -> Option<String> {
 fn memory(pid: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let field = |name: &str| {
-        let line = status
-            .lines()
-            .find(|line| line.starts_with(name))
-            .expect("Linux has it");
-        line.split_whitespace()
-            .nth(1)
-            .and_then(|kib| kib.parse().ok())
-            .expect("a number")
+        let line = status.lines().find(|line| line.starts_with(name)).expect("Linux has it");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     };
     (field("VmHWM:"), field("VmRSS:"))
 }
@@ -119,12 +113,7 @@ async fn measure(slices: usize) {
     let address = loop {
         let line = log.next_line().await.expect("its log").expect("it goes on");
         if let Some((_, rest)) = line.split_once("http_sd=") {
-            break rest
-                .split_whitespace()
-                .next()
-                .expect("an address")
-                .trim_matches('"')
-                .to_owned();
+            break rest.split_whitespace().next().expect("an address").trim_matches('"').to_owned();
         }
     };
     tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });

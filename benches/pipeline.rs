@@ -67,9 +67,7 @@ fn pod(number: usize) -> Pod {
 }
 
 fn slice(json: &str) -> EndpointSlice {
-    SliceOfNode(NODE)
-        .deserialize(&mut serde_json::Deserializer::from_str(json))
-        .expect("a slice")
+    SliceOfNode(NODE).deserialize(&mut serde_json::Deserializer::from_str(json)).expect("a slice")
 }
 
 fn service(number: usize) -> Service {
@@ -80,9 +78,7 @@ fn cluster(slices: usize) -> (Index, Snapshot) {
     let mut index = Index::new(NODE);
     index.apply(Change::Pods(replace((0..PODS).map(pod))));
     index.apply(Change::Services(replace((0..slices).map(service))));
-    index.apply(Change::EndpointSlices(replace(
-        (0..slices).map(|n| slice(&slice_json(n))),
-    )));
+    index.apply(Change::EndpointSlices(replace((0..slices).map(|n| slice(&slice_json(n))))));
     let snapshot = index.take_snapshot().expect("something changed");
     (index, snapshot)
 }
@@ -98,10 +94,7 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("pod", |b| {
         b.iter(|| serde_json::from_str::<Pod>(black_box(&json)).expect("a Pod"));
     });
-    for (name, number) in [
-        ("slice with an own endpoint", 7),
-        ("slice of other nodes", 5000),
-    ] {
+    for (name, number) in [("slice with an own endpoint", 7), ("slice of other nodes", 5000)] {
         let json = slice_json(number);
         group.throughput(Throughput::Bytes(json.len() as u64));
         group.bench_function(name, |b| b.iter(|| slice(black_box(&json))));
@@ -118,10 +111,7 @@ fn apply(criterion: &mut Criterion) {
             b.iter_batched(
                 || {
                     number += 1;
-                    Pod {
-                        ip: format!("10.9.0.{number}").into(),
-                        ..pod(7)
-                    }
+                    Pod { ip: format!("10.9.0.{number}").into(), ..pod(7) }
                 },
                 |pod| {
                     index.apply(Change::Pods(Update::Apply(pod)));

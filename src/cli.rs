@@ -7,12 +7,7 @@ use std::path::PathBuf;
 
 /// Serves one Kubernetes node's Prometheus targets over http_sd.
 #[derive(Debug, Parser)]
-#[command(
-    name = "nodelocal-sd",
-    version,
-    propagate_version = true,
-    max_term_width = 100
-)]
+#[command(name = "nodelocal-sd", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -194,17 +189,7 @@ mod tests {
         for good in ["a", "node-1", "ip-10-0-0-1.eu-west-1.compute.internal", "1"] {
             assert!(node_name(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "A",
-            "a_b",
-            "a,b",
-            "a=b",
-            "-a",
-            "a.",
-            "a..b",
-            &"a".repeat(254),
-        ] {
+        for bad in ["", "A", "a_b", "a,b", "a=b", "-a", "a.", "a..b", &"a".repeat(254)] {
             assert!(node_name(bad).is_err(), "{bad}");
         }
     }

@@ -22,10 +22,7 @@ pub struct Demand {
 impl Demand {
     /// Nobody has asked for anything.
     pub fn new() -> Self {
-        Self {
-            last_needed: Mutex::default(),
-            grew: Notify::new(),
-        }
+        Self { last_needed: Mutex::default(), grew: Notify::new() }
     }
 
     /// Says that a query needs these resources now.
@@ -65,9 +62,7 @@ impl Demand {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, [Option<Instant>; Resource::ALL.len()]> {
-        self.last_needed
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.last_needed.lock().expect("nothing panics while it holds this lock")
     }
 }
 

@@ -5,10 +5,7 @@ use nodelocal_sd::cli::Cli;
 use nodelocal_sd::commands;
 use std::process::ExitCode;
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the one line that tells why the command failed"
-)]
+#[expect(clippy::print_stderr, reason = "the one line that tells why the command failed")]
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

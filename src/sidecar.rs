@@ -35,11 +35,7 @@ impl Sidecar {
         let board = Arc::new(Board::default());
         let (changes, queue) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        tasks.spawn(index::maintain(
-            Index::new(node),
-            queue,
-            Arc::clone(&snapshots),
-        ));
+        tasks.spawn(index::maintain(Index::new(node), queue, Arc::clone(&snapshots)));
         tasks.spawn(kube::follow(Watches {
             client,
             node: node.into(),
@@ -49,11 +45,6 @@ impl Sidecar {
             changes,
             snapshots: Arc::clone(&snapshots),
         }));
-        Self {
-            snapshots,
-            demand,
-            board,
-            _tasks: tasks,
-        }
+        Self { snapshots, demand, board, _tasks: tasks }
     }
 }

@@ -153,18 +153,9 @@ impl Entry {
     /// Something went wrong. Returns true if that was not known yet: the moment to log it.
     pub fn set_trouble(&self, message: &str) -> bool {
         let mut now = self.lock();
-        let since = now
-            .trouble
-            .as_ref()
-            .map_or_else(SystemTime::now, |trouble| trouble.since);
-        let news = now
-            .trouble
-            .as_ref()
-            .is_none_or(|trouble| trouble.message != message);
-        now.trouble = Some(Trouble {
-            since,
-            message: message.to_owned(),
-        });
+        let since = now.trouble.as_ref().map_or_else(SystemTime::now, |trouble| trouble.since);
+        let news = now.trouble.as_ref().is_none_or(|trouble| trouble.message != message);
+        now.trouble = Some(Trouble { since, message: message.to_owned() });
         news
     }
 
@@ -206,19 +197,12 @@ impl Entry {
 
     /// Counts endpoints of other nodes.
     pub fn count_dropped_endpoints(&self, dropped: usize) {
-        self.counters
-            .dropped_endpoints
-            .fetch_add(dropped as u64, Ordering::Relaxed);
+        self.counters.dropped_endpoints.fetch_add(dropped as u64, Ordering::Relaxed);
     }
 
     /// A copy for readers.
     pub fn view(&self) -> View {
-        let Now {
-            phase,
-            last_event,
-            trouble,
-            resource_version,
-        } = self.lock().clone();
+        let Now { phase, last_event, trouble, resource_version } = self.lock().clone();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         View {
             phase,
@@ -235,9 +219,7 @@ impl Entry {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
-        self.now
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.now.lock().expect("nothing panics while it holds this lock")
     }
 }
 

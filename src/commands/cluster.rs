@@ -19,7 +19,5 @@ pub(super) async fn client(args: &ClusterArgs) -> Result<kube::Client, CommandEr
             context: args.context.clone(),
         },
     };
-    connect(&source)
-        .await
-        .map_err(|error: ConnectError| CommandError::Usage(error.to_string()))
+    connect(&source).await.map_err(|error: ConnectError| CommandError::Usage(error.to_string()))
 }

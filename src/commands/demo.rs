@@ -32,11 +32,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
         sd: bind("--listen", args.listen).await?,
         admin: bind("--admin-listen", args.admin_listen).await?,
     };
-    let head = head(
-        &args,
-        address_of(&listeners.sd)?,
-        address_of(&listeners.admin)?,
-    );
+    let head = head(&args, address_of(&listeners.sd)?, address_of(&listeners.admin)?);
 
     let mut tasks = JoinSet::new();
     let api = bind("the simulator", SocketAddr::from(([127, 0, 0, 1], 0))).await?;
@@ -46,16 +42,9 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
 
     let (tell, told) = mpsc::channel(16);
     if args.manifests.is_none() {
-        tasks.spawn(story::run(
-            simulator,
-            fastrand::Rng::new(),
-            story::PACE,
-            tell,
-        ));
+        tasks.spawn(story::run(simulator, fastrand::Rng::new(), story::PACE, tell));
     }
-    let url = format!("http://{api_address}")
-        .parse()
-        .expect("an address makes a URL");
+    let url = format!("http://{api_address}").parse().expect("an address makes a URL");
     let client = connect(&Source::Plain(url))
         .await
         .map_err(|error| CommandError::Failure(error.to_string()))?;

@@ -40,10 +40,7 @@ impl Listeners {
     ) -> Result<(), CommandError> {
         let limits = Limits::SD;
         if raise_open_file_limit().is_some_and(|files| files < limits.connections as u64) {
-            warn!(
-                "the limit of open files is below the {} connections served",
-                limits.connections
-            );
+            warn!("the limit of open files is below the {} connections served", limits.connections);
         }
         let (http_sd, admin) = (address_of(&self.sd)?, address_of(&self.admin)?);
         if !http_sd.ip().is_loopback() {
@@ -57,12 +54,7 @@ impl Listeners {
         };
         let admin = Arc::new(Admin::new(Arc::clone(&app)));
         tokio::join!(
-            serve(
-                self.sd,
-                Arc::new(HttpSd(app)),
-                limits,
-                stopped(stopping.clone())
-            ),
+            serve(self.sd, Arc::new(HttpSd(app)), limits, stopped(stopping.clone())),
             serve(self.admin, admin, Limits::ADMIN, stopped(stopping)),
             async {
                 shutdown.await;

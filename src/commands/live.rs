@@ -31,10 +31,7 @@ const NEWS: usize = 6;
 impl Row {
     fn of(role: &'static str, target: &Target) -> Self {
         let label = |name: &str| {
-            target
-                .labels
-                .get(&*format!("__meta_kubernetes_{name}"))
-                .map_or("", |value| &**value)
+            target.labels.get(&*format!("__meta_kubernetes_{name}")).map_or("", |value| &**value)
         };
         let ready = match label("endpointslice_endpoint_conditions_ready") {
             "" => label("pod_ready"),
@@ -47,26 +44,12 @@ impl Row {
         };
         let of = [label("namespace"), label("service_name"), name];
         let of: Vec<&str> = of.into_iter().filter(|part| !part.is_empty()).collect();
-        Self {
-            role,
-            address: target.address.clone(),
-            of: of.join("/"),
-            ready: ready.to_owned(),
-        }
+        Self { role, address: target.address.clone(), of: of.join("/"), ready: ready.to_owned() }
     }
 
     fn line(&self) -> String {
-        let Self {
-            role,
-            address,
-            of,
-            ready,
-        } = self;
-        let ready = if ready.is_empty() {
-            String::new()
-        } else {
-            format!(" ready={ready}")
-        };
+        let Self { role, address, of, ready } = self;
+        let ready = if ready.is_empty() { String::new() } else { format!(" ready={ready}") };
         format!("{role} {address} {of}{ready}")
     }
 }
@@ -76,22 +59,12 @@ impl Row {
 impl<W: Write> Live<W> {
     /// Writes to `out`, below or after `head`.
     pub(super) fn new(out: W, terminal: bool, head: String) -> Self {
-        Self {
-            out,
-            terminal,
-            head,
-            rows: BTreeMap::new(),
-            news: VecDeque::new(),
-        }
+        Self { out, terminal, head, rows: BTreeMap::new(), news: VecDeque::new() }
     }
 
     /// Writes the head where lines follow each other.
     pub(super) fn begin(&mut self) -> io::Result<()> {
-        if self.terminal {
-            self.draw()
-        } else {
-            writeln!(self.out, "{}", self.head)
-        }
+        if self.terminal { self.draw() } else { writeln!(self.out, "{}", self.head) }
     }
 
     /// Something happened in the cluster.
@@ -130,30 +103,13 @@ impl<W: Write> Live<W> {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let mut table = vec![
-            ["ROLE", "ADDRESS", "OF", "READY"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
+        let mut table = vec![["ROLE", "ADDRESS", "OF", "READY"].map(str::to_owned).to_vec()];
         for (row, count) in &self.rows {
-            let Row {
-                role,
-                address,
-                of,
-                ready,
-            } = row.clone();
-            let of = if *count > 1 {
-                format!("{of} (x{count})")
-            } else {
-                of
-            };
+            let Row { role, address, of, ready } = row.clone();
+            let of = if *count > 1 { format!("{of} (x{count})") } else { of };
             table.push(vec![role.to_owned(), address, of, ready]);
         }
-        let news: String = self
-            .news
-            .iter()
-            .map(|sentence| format!("{sentence}\n"))
-            .collect();
+        let news: String = self.news.iter().map(|sentence| format!("{sentence}\n")).collect();
         let text = format!("{}\n\n{news}\n{}", self.head, aligned(&table));
         // A screen that scrolled, or a line that ran into the next, would spoil the drawing.
         let (columns, lines) = screen();
@@ -184,20 +140,14 @@ mod tests {
     fn pod(name: &str) -> Targets {
         let label =
             |name: &str, value: &str| (format!("__meta_kubernetes_{name}").into(), value.into());
-        let labels = [
-            label("namespace", "shop"),
-            label("pod_name", name),
-            label("pod_ready", "true"),
-        ];
+        let labels =
+            [label("namespace", "shop"), label("pod_name", name), label("pod_ready", "true")];
         let target = Target {
             address: "10.0.0.1:80".to_owned(),
             labels: labels.into_iter().collect(),
             sources: Vec::new(),
         };
-        Targets {
-            own: vec![target],
-            unassigned: Vec::new(),
-        }
+        Targets { own: vec![target], unassigned: Vec::new() }
     }
 
     fn shown(terminal: bool) -> String {
@@ -222,9 +172,6 @@ mod tests {
     fn a_terminal_shows_the_present_state() {
         let screens = shown(true);
         let last = screens.split("\x1b[H").last().unwrap();
-        assert!(
-            last.contains("shop/b") && !last.contains("shop/a"),
-            "{last:?}"
-        );
+        assert!(last.contains("shop/b") && !last.contains("shop/a"), "{last:?}");
     }
 }

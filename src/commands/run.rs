@@ -27,7 +27,5 @@ pub(super) async fn run(args: RunArgs) -> Result<(), CommandError> {
     };
     let client = cluster::client(&args.cluster).await?;
     let sidecar = Sidecar::start(&args.node_name, client, Timing::default());
-    listeners
-        .serve(&sidecar, args.discovery.compat, shutdown.requested())
-        .await
+    listeners.serve(&sidecar, args.discovery.compat, shutdown.requested()).await
 }

@@ -15,10 +15,7 @@ use tracing::info;
 ///
 /// # Errors
 /// If the address cannot be listened on, or the manifests cannot be read.
-#[expect(
-    clippy::print_stdout,
-    reason = "the kubeconfig is the command's result"
-)]
+#[expect(clippy::print_stdout, reason = "the kubeconfig is the command's result")]
 pub(super) async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
     if !args.listen.ip().is_loopback() {
         return Err(CommandError::Usage(format!(

@@ -29,22 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The columns of the table: the labels that tell one target from another.
 const COLUMNS: [(&str, &[&str]); 5] = [
     ("NAMESPACE", &["namespace"]),
-    (
-        "SERVICE",
-        &[
-            "service_name",
-            "endpointslice_label_kubernetes_io_service_name",
-        ],
-    ),
-    (
-        "POD OR NODE",
-        &["pod_name", "node_name", "endpointslice_address_target_name"],
-    ),
+    ("SERVICE", &["service_name", "endpointslice_label_kubernetes_io_service_name"]),
+    ("POD OR NODE", &["pod_name", "node_name", "endpointslice_address_target_name"]),
     ("CONTAINER", &["pod_container_name"]),
-    (
-        "PORT",
-        &["endpointslice_port_name", "pod_container_port_name"],
-    ),
+    ("PORT", &["endpointslice_port_name", "pod_container_port_name"]),
 ];
 
 /// Prints the targets of the query.
@@ -54,9 +42,7 @@ const COLUMNS: [(&str, &[&str]); 5] = [
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
     let asked = args.query.trim_start_matches("/sd/");
-    let (role, query) = asked
-        .split_once('?')
-        .map_or((asked, None), |(role, q)| (role, Some(q)));
+    let (role, query) = asked.split_once('?').map_or((asked, None), |(role, q)| (role, Some(q)));
     let parsed = sd::parse(role, query)
         .map_err(|error| CommandError::Usage(format!("query {asked:?}: {error}")))?;
     let body = match &args.node_name {
@@ -71,9 +57,7 @@ pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
             let profile = parsed.compat.unwrap_or(Profile::Latest);
             let question = Question::new(parsed, profile);
             let answer = answers.answer(question, asked.len(), PATIENCE).await;
-            answer
-                .map_err(|error| CommandError::Failure(error.to_string()))?
-                .body
+            answer.map_err(|error| CommandError::Failure(error.to_string()))?.body
         }
         None => fetch(&format!("{}/sd/{asked}", args.url.trim_end_matches('/'))).await?,
     };
@@ -95,19 +79,13 @@ async fn fetch(url: &str) -> Result<Bytes, CommandError> {
             "GET {url}: {error}; is the sidecar running there? (--url; or --node-name to ask the API server)"
         ))
     };
-    let uri: http::Uri = url
-        .parse()
-        .map_err(|error| CommandError::Usage(format!("--url {url}: {error}")))?;
+    let uri: http::Uri =
+        url.parse().map_err(|error| CommandError::Usage(format!("--url {url}: {error}")))?;
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let exchange = async {
         let answer = client.get(uri).await.map_err(|error| failed(&error))?;
         let status = answer.status();
-        let body = answer
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| failed(&error))?
-            .to_bytes();
+        let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
         Ok((status, body))
     };
     let (status, body) = tokio::time::timeout(PATIENCE, exchange)
@@ -117,9 +95,7 @@ async fn fetch(url: &str) -> Result<Bytes, CommandError> {
         Ok(body)
     } else {
         let reason = String::from_utf8_lossy(&body).trim().to_owned();
-        Err(CommandError::Failure(format!(
-            "GET {url}: {status}: {reason}"
-        )))
+        Err(CommandError::Failure(format!("GET {url}: {status}: {reason}")))
     }
 }
 
@@ -152,11 +128,8 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }

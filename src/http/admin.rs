@@ -28,11 +28,7 @@ impl Admin {
     /// Of that state.
     pub fn new(app: Arc<App>) -> Self {
         let metrics = Metrics::new(Arc::clone(&app));
-        Self {
-            app,
-            metrics,
-            was_ready: AtomicBool::new(false),
-        }
+        Self { app, metrics, was_ready: AtomicBool::new(false) }
     }
 
     fn readiness(&self, verbose: bool) -> Answer {
@@ -49,19 +45,12 @@ impl Admin {
                 || "the first list is still under way".to_owned(),
                 |trouble| trouble.message,
             );
-            format!(
-                "not ready: the Pods of node {} have not synced: {reason}",
-                snapshot.node
-            )
+            format!("not ready: the Pods of node {} have not synced: {reason}", snapshot.node)
         };
         if verbose {
             sentence.push_str(&self.watches());
         }
-        if ready {
-            response::text(StatusCode::OK, sentence)
-        } else {
-            response::not_ready(sentence)
-        }
+        if ready { response::text(StatusCode::OK, sentence) } else { response::not_ready(sentence) }
     }
 
     /// A line for each watch.
@@ -70,18 +59,12 @@ impl Admin {
         let mut lines = String::new();
         for resource in Resource::ALL {
             let view = self.app.board.of(resource).view();
-            let synced = if snapshot.synced.contains(resource) {
-                "synced"
-            } else {
-                "not synced"
-            };
+            let synced = if snapshot.synced.contains(resource) { "synced" } else { "not synced" };
             let age = view.last_event_age.map_or_else(
                 || "nothing heard yet".to_owned(),
                 |age| format!("last heard of {} s ago", age.as_secs()),
             );
-            let trouble = view
-                .trouble
-                .map_or_else(String::new, |t| format!("; {}", t.message));
+            let trouble = view.trouble.map_or_else(String::new, |t| format!("; {}", t.message));
             let phase = view.phase.name();
             lines.push_str(&format!("\n{resource}: {phase}, {synced}, {age}{trouble}"));
         }

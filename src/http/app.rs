@@ -27,12 +27,7 @@ pub struct App {
 impl App {
     /// Serves that sidecar.
     pub fn new(sidecar: &Sidecar, compat: Compat) -> Self {
-        let Sidecar {
-            snapshots,
-            demand,
-            board,
-            ..
-        } = sidecar;
+        let Sidecar { snapshots, demand, board, .. } = sidecar;
         Self {
             snapshots: Arc::clone(snapshots),
             demand: Arc::clone(demand),
@@ -46,23 +41,14 @@ impl App {
 
     /// Counts an answer to an http_sd query. Roles come from outside, so unknown ones are one.
     pub(super) fn count_query(&self, role: &str, code: u16) {
-        let role = Role::ALL
-            .map(Role::name)
-            .into_iter()
-            .find(|name| *name == role);
-        let mut queries = self
-            .queries
-            .lock()
-            .expect("nothing panics while it holds this lock");
+        let role = Role::ALL.map(Role::name).into_iter().find(|name| *name == role);
+        let mut queries = self.queries.lock().expect("nothing panics while it holds this lock");
         *queries.entry((role.unwrap_or("other"), code)).or_default() += 1;
     }
 
     /// Answers so far, by role and status.
     pub(super) fn queries(&self) -> BTreeMap<(&'static str, u16), u64> {
-        self.queries
-            .lock()
-            .expect("nothing panics while it holds this lock")
-            .clone()
+        self.queries.lock().expect("nothing panics while it holds this lock").clone()
     }
 
     /// Connections of the http_sd listener that are open now.

@@ -13,18 +13,12 @@ pub(super) fn patience(headers: &HeaderMap) -> Duration {
 
 /// What is wrong with a query: 404 for a role, 400 for all else.
 pub(super) fn refuse_query(error: &QueryError) -> Answer {
-    let status = if error.is_about_the_role() {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::BAD_REQUEST
-    };
+    let status =
+        if error.is_about_the_role() { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
     response::text(status, error.to_string())
 }
 
 /// A header's text; empty if it is missing or no text.
 pub(super) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

@@ -58,11 +58,7 @@ pub(super) enum Stage {
 
 impl Connections {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            limit,
-            table: Mutex::default(),
-            changed: Notify::new(),
-        })
+        Arc::new(Self { limit, table: Mutex::default(), changed: Notify::new() })
     }
 
     /// A place for one more connection, when there is one. For one caller at a time.
@@ -78,10 +74,7 @@ impl Connections {
         Slot {
             connections: Arc::clone(self),
             close,
-            place: Mutex::new(Place {
-                stage: Stage::Idle,
-                idle_since: Some(since),
-            }),
+            place: Mutex::new(Place { stage: Stage::Idle, idle_since: Some(since) }),
         }
     }
 
@@ -106,9 +99,7 @@ impl Connections {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.table.lock().expect("nothing panics while it holds this lock")
     }
 }
 
@@ -154,9 +145,7 @@ impl Slot {
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
-        self.place
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.place.lock().expect("nothing panics while it holds this lock")
     }
 }
 
@@ -188,11 +177,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_goes_first_and_a_busy_one_never() {
         let connections = Connections::new(3);
-        let [busy, old, young] = [
-            connections.admit().await,
-            connections.admit().await,
-            connections.admit().await,
-        ];
+        let [busy, old, young] =
+            [connections.admit().await, connections.admit().await, connections.admit().await];
         busy.set_stage(Stage::Request);
         // `old` has just answered, so now `young` is idle for longer.
         old.set_stage(Stage::Request);
@@ -201,10 +187,7 @@ mod tests {
 
         assert!(now_or_never(connections.admit()).await.is_none());
         assert!(now_or_never(young.must_close()).await.is_some());
-        assert!(
-            now_or_never(old.must_close()).await.is_none(),
-            "one is enough"
-        );
+        assert!(now_or_never(old.must_close()).await.is_none(), "one is enough");
         drop(young);
         let fourth = now_or_never(connections.admit()).await.unwrap();
 

@@ -33,11 +33,7 @@ pub(super) async fn unassigned(app: &App, query: Option<&str>, headers: &HeaderM
         Err(refusal) => return refusal,
     };
     let counts = Reason::ALL.map(|reason| {
-        let count = targets
-            .unassigned
-            .iter()
-            .filter(|target| target.reason == reason)
-            .count();
+        let count = targets.unassigned.iter().filter(|target| target.reason == reason).count();
         (reason.name().to_owned(), Value::from(count))
     });
     let listed = targets.unassigned.iter().map(|unassigned| {
@@ -88,8 +84,7 @@ pub(super) fn watches(app: &App) -> Answer {
 
 /// Seconds since 1970; negative times are none of ours.
 pub(super) fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+    time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 async fn built(

@@ -10,13 +10,7 @@ pub fn raise_open_file_limit() -> Option<u64> {
     if current == maximum {
         return current;
     }
-    match setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    ) {
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => {
             debug!(?current, ?maximum, "raised the limit of open files");
             maximum

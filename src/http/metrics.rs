@@ -53,10 +53,7 @@ impl Metrics {
             "Time to build and render an answer that was not in the cache",
             app.answers.render_seconds().clone(),
         );
-        registry.register_collector(Box::new(Collected {
-            app,
-            counts: Mutex::default(),
-        }));
+        registry.register_collector(Box::new(Collected { app, counts: Mutex::default() }));
         Self(registry)
     }
 
@@ -81,12 +78,7 @@ impl Collector for Collected {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let to = &mut encoder;
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
-        gauge(
-            to,
-            "build_info",
-            "The version that is running",
-            [(version, 1.0)],
-        )?;
+        gauge(to, "build_info", "The version that is running", [(version, 1.0)])?;
         self.snapshot(to)?;
         self.watches(to)?;
         self.queries(to)
@@ -97,17 +89,10 @@ impl Collected {
     fn snapshot(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let snapshot = self.app.snapshots.load();
         let version = [(Labels::new(), snapshot.version as f64)];
-        gauge(
-            to,
-            "snapshot_version",
-            "Number of published changes",
-            version,
-        )?;
+        gauge(to, "snapshot_version", "Number of published changes", version)?;
         let counts = self.counts();
         let of = |label: &'static str, counts: Vec<(&'static str, u64)>| {
-            counts
-                .into_iter()
-                .map(move |(name, n)| (vec![(label, name.to_owned())], n as f64))
+            counts.into_iter().map(move |(name, n)| (vec![(label, name.to_owned())], n as f64))
         };
         gauge(
             to,
@@ -129,10 +114,7 @@ impl Collected {
         let each = |value: &dyn Fn(Resource, &View) -> Option<f64>| {
             let samples = Resource::ALL.into_iter().filter_map(|resource| {
                 let view = self.app.board.of(resource).view();
-                Some((
-                    vec![("resource", resource.name().to_owned())],
-                    value(resource, &view)?,
-                ))
+                Some((vec![("resource", resource.name().to_owned())], value(resource, &view)?))
             });
             samples.collect::<Vec<_>>()
         };
@@ -177,12 +159,7 @@ impl Collected {
                 (labels, f64::from(u8::from(phase == now)))
             })
         });
-        gauge(
-            to,
-            "watch_phase",
-            "1 for what the watch is doing, 0 for what it is not",
-            phases,
-        )?;
+        gauge(to, "watch_phase", "1 for what the watch is doing, 0 for what it is not", phases)?;
         self.watch_counters(to)
     }
 
@@ -198,34 +175,20 @@ impl Collected {
                 (labels, count)
             })
         });
-        counter(
-            to,
-            "api_requests",
-            "Requests to the API server that have ended",
-            requests,
-        )?;
+        counter(to, "api_requests", "Requests to the API server that have ended", requests)?;
         let counters: [(&str, &str, Count); 4] = [
             ("watch_events", "Events and bookmarks", |view| view.events),
-            ("watch_relists", "Lists after an expired version", |view| {
-                view.relists
+            ("watch_relists", "Lists after an expired version", |view| view.relists),
+            ("undecodable_objects", "Objects skipped, because they could not be read", |view| {
+                view.undecodable
             }),
-            (
-                "undecodable_objects",
-                "Objects skipped, because they could not be read",
-                |view| view.undecodable,
-            ),
-            (
-                "oversized_objects",
-                "Objects skipped, because they are too large",
-                |view| view.oversized,
-            ),
+            ("oversized_objects", "Objects skipped, because they are too large", |view| {
+                view.oversized
+            }),
         ];
         for (name, help, count) in counters {
             let samples = entries().map(|(resource, entry): (Resource, &Entry)| {
-                (
-                    vec![("resource", resource.name().to_owned())],
-                    count(&entry.view()),
-                )
+                (vec![("resource", resource.name().to_owned())], count(&entry.view()))
             });
             counter(to, name, help, samples)?;
         }
@@ -241,27 +204,16 @@ impl Collected {
 
     fn queries(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let queries = self.app.queries().into_iter().map(|((role, code), count)| {
-            (
-                vec![("role", role.to_owned()), ("code", code.to_string())],
-                count,
-            )
+            (vec![("role", role.to_owned()), ("code", code.to_string())], count)
         });
         counter(to, "queries", "http_sd queries answered", queries)?;
         let connections = [(Labels::new(), self.app.open_connections() as f64)];
-        gauge(
-            to,
-            "http_connections",
-            "Open connections of the http_sd listener",
-            connections,
-        )
+        gauge(to, "http_connections", "Open connections of the http_sd listener", connections)
     }
 
     fn counts(&self) -> Counts {
         let snapshot = self.app.snapshots.load();
-        let mut last = self
-            .counts
-            .lock()
-            .expect("nothing panics while it holds this lock");
+        let mut last = self.counts.lock().expect("nothing panics while it holds this lock");
         if let Some((version, counts)) = &*last
             && *version == snapshot.version
         {

@@ -33,9 +33,7 @@ pub(super) fn text(status: StatusCode, sentence: impl Into<String>) -> Answer {
 pub(super) fn not_ready(reason: impl Into<String>) -> Answer {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, reason);
     // Prometheus does not read it, and comes back at its next tick; people's tools do.
-    answer
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     answer
 }
 
@@ -44,12 +42,8 @@ pub(super) fn refuse_other_methods(method: &Method) -> Option<Answer> {
     if matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
-    let mut answer = text(
-        StatusCode::METHOD_NOT_ALLOWED,
-        format!("method {method} is not served: use GET"),
-    );
-    answer
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let mut answer =
+        text(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} is not served: use GET"));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     Some(answer)
 }

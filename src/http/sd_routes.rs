@@ -41,10 +41,7 @@ impl Routes for HttpSd {
         if let Some(refusal) = refuse_host(&request, local) {
             return refusal;
         }
-        let target = request
-            .uri
-            .path_and_query()
-            .map_or("", |target| target.as_str());
+        let target = request.uri.path_and_query().map_or("", |target| target.as_str());
         if target.len() > URL {
             return response::text(
                 StatusCode::URI_TOO_LONG,
@@ -79,10 +76,7 @@ impl HttpSd {
     async fn targets(&self, role: &str, request: &Parts) -> Answer {
         let answer = match sd::parse(role, request.uri.query()) {
             Ok(query) => {
-                let profile = self
-                    .0
-                    .compat
-                    .profile(&query, header(&request.headers, USER_AGENT));
+                let profile = self.0.compat.profile(&query, header(&request.headers, USER_AGENT));
                 let question = Question::new(query, profile);
                 let asked_in = request.uri.query().map_or(0, str::len);
                 let patience = patience(&request.headers);

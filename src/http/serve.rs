@@ -115,10 +115,7 @@ pub async fn serve<R: Routes>(
     stop.send_replace(true);
     let all_ended = async { while tasks.join_next().await.is_some() {} };
     if timeout(limits.grace, all_ended).await.is_err() {
-        warn!(
-            open = connections.open(),
-            "connections are cut that did not end in time"
-        );
+        warn!(open = connections.open(), "connections are cut that did not end in time");
     }
 }
 
@@ -147,12 +144,7 @@ struct Connection<R> {
 
 impl<R: Routes> Connection<R> {
     async fn serve(self, stream: TcpStream) {
-        let Self {
-            routes,
-            limits,
-            slot,
-            stopping,
-        } = self;
+        let Self { routes, limits, slot, stopping } = self;
         let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
             return; // gone already
         };

@@ -55,9 +55,7 @@ impl<S> TimedStream<S> {
             return result;
         }
         let stall = self.limits.write;
-        let deadline = self
-            .write_deadline
-            .get_or_insert_with(|| Box::pin(sleep(stall)));
+        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(stall)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -200,10 +198,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_client_has_the_idle_time() {
         let (_client, mut io, _slot) = pair().await;
-        assert_eq!(
-            read_all(&mut io).await,
-            (io::ErrorKind::TimedOut, LIMITS.idle)
-        );
+        assert_eq!(read_all(&mut io).await, (io::ErrorKind::TimedOut, LIMITS.idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -221,10 +216,7 @@ mod tests {
         };
         assert_eq!(
             (kind, after),
-            (
-                io::ErrorKind::TimedOut,
-                Duration::from_secs(3) + LIMITS.headers
-            )
+            (io::ErrorKind::TimedOut, Duration::from_secs(3) + LIMITS.headers)
         );
     }
 
@@ -241,10 +233,7 @@ mod tests {
         io.write_all(b"200").await.unwrap();
         io.flush().await.unwrap();
         assert_eq!(slot.stage(), Stage::Idle);
-        assert_eq!(
-            read_all(&mut io).await,
-            (io::ErrorKind::TimedOut, LIMITS.idle)
-        );
+        assert_eq!(read_all(&mut io).await, (io::ErrorKind::TimedOut, LIMITS.idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,9 +241,6 @@ mod tests {
         let (_client, mut io, _slot) = pair().await;
         let started = Instant::now();
         let error = io.write_all(&[0; 100]).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), started.elapsed()),
-            (io::ErrorKind::TimedOut, LIMITS.write)
-        );
+        assert_eq!((error.kind(), started.elapsed()), (io::ErrorKind::TimedOut, LIMITS.write));
     }
 }

@@ -62,11 +62,7 @@ pub struct OwnerKey {
 impl<T> ListOutcome<T> {
     /// A list in which everything could be decoded.
     pub fn of(objects: Vec<T>) -> Self {
-        Self {
-            objects,
-            undecodable: Vec::new(),
-            unnamed: false,
-        }
+        Self { objects, undecodable: Vec::new(), unnamed: false }
     }
 }
 

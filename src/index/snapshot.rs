@@ -35,10 +35,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// An empty one: nothing synced.
     pub fn of_node(node: &str) -> Self {
-        Self {
-            node: node.into(),
-            ..Self::default()
-        }
+        Self { node: node.into(), ..Self::default() }
     }
 
     /// The controller of the Pod's controller, if it is a ReplicaSet or a Job and was read.
@@ -56,8 +53,7 @@ impl Snapshot {
 
     /// Of these, the ones that nobody has read yet.
     pub fn unread_owners(&self, of: ResourceSet) -> impl Iterator<Item = OwnerKey> {
-        self.owner_keys(of)
-            .filter(|key| !self.owners.contains_key(key))
+        self.owner_keys(of).filter(|key| !self.owners.contains_key(key))
     }
 
     /// How many objects of that resource are held.
@@ -68,11 +64,9 @@ impl Snapshot {
             Resource::Services => self.services.len(),
             Resource::EndpointSlices => self.slices.len(),
             Resource::Namespaces => self.namespaces.len(),
-            Resource::ReplicaSets | Resource::Jobs => self
-                .owners
-                .keys()
-                .filter(|key| key.resource() == resource)
-                .count(),
+            Resource::ReplicaSets | Resource::Jobs => {
+                self.owners.keys().filter(|key| key.resource() == resource).count()
+            }
         }
     }
 }

@@ -29,23 +29,12 @@ trait Indexed: Stored {
 impl Index {
     /// An empty index for that node.
     pub fn new(node: &str) -> Self {
-        Self {
-            state: Snapshot::of_node(node),
-            changed: false,
-        }
+        Self { state: Snapshot::of_node(node), changed: false }
     }
 
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
-        let Snapshot {
-            node,
-            pods,
-            nodes,
-            services,
-            slices,
-            namespaces,
-            ..
-        } = &mut self.state;
+        let Snapshot { node, pods, nodes, services, slices, namespaces, .. } = &mut self.state;
         let (resource, effect) = match change {
             Change::Pods(told) => (Resource::Pods, update(pods, told, node)),
             Change::Nodes(told) => (Resource::Nodes, update(nodes, told, node)),
@@ -82,11 +71,7 @@ impl Index {
 
     fn owner_was_read(&mut self, key: OwnerKey, owner: Option<Owner>) {
         // The Pod may be gone while its owner was being read.
-        if self
-            .state
-            .pods
-            .iter()
-            .any(|pod| OwnerKey::of_pod(pod).as_ref() == Some(&key))
+        if self.state.pods.iter().any(|pod| OwnerKey::of_pod(pod).as_ref() == Some(&key))
             && self.state.owners.get(&key) != Some(&owner)
         {
             Arc::make_mut(&mut self.state.owners).insert(key, owner);
@@ -98,12 +83,8 @@ impl Index {
         if self.state.owners.is_empty() {
             return;
         }
-        let used: HashSet<OwnerKey> = self
-            .state
-            .pods
-            .iter()
-            .filter_map(|pod| OwnerKey::of_pod(pod))
-            .collect();
+        let used: HashSet<OwnerKey> =
+            self.state.pods.iter().filter_map(|pod| OwnerKey::of_pod(pod)).collect();
         if self.state.owners.keys().any(|key| !used.contains(key)) {
             Arc::make_mut(&mut self.state.owners).retain(|key, _| used.contains(key));
         }
@@ -132,27 +113,14 @@ struct Effect {
 
 fn update<T: Indexed>(store: &mut Store<T>, told: Update<T>, node: &str) -> Effect {
     match told {
-        Update::Replace(list) => Effect {
-            changed: replace(store, list, node),
-            listed: true,
-        },
-        Update::Apply(object) => Effect {
-            changed: apply(store, object, node),
-            listed: false,
-        },
-        Update::Delete(key) => Effect {
-            changed: store.remove(&key),
-            listed: false,
-        },
+        Update::Replace(list) => Effect { changed: replace(store, list, node), listed: true },
+        Update::Apply(object) => Effect { changed: apply(store, object, node), listed: false },
+        Update::Delete(key) => Effect { changed: store.remove(&key), listed: false },
     }
 }
 
 fn apply<T: Indexed>(store: &mut Store<T>, object: T, node: &str) -> bool {
-    if object.matters(node) {
-        store.insert(object)
-    } else {
-        store.remove(object.key())
-    }
+    if object.matters(node) { store.insert(object) } else { store.remove(object.key()) }
 }
 
 /// Makes the store equal to the list, but for objects whose content is not known.
@@ -202,16 +170,8 @@ mod tests {
 
     fn pod(name: &str, ip: &str) -> Pod {
         let key = ObjectKey::new("n", name);
-        let meta = Metadata {
-            key,
-            ..Metadata::default()
-        };
-        Pod {
-            meta,
-            node_name: "a".into(),
-            ip: ip.into(),
-            ..Pod::default()
-        }
+        let meta = Metadata { key, ..Metadata::default() };
+        Pod { meta, node_name: "a".into(), ip: ip.into(), ..Pod::default() }
     }
 
     fn owned(name: &str, replica_set: &str) -> Pod {
@@ -221,22 +181,13 @@ mod tests {
     }
 
     fn owner(kind: &str, name: &str) -> Owner {
-        Owner {
-            kind: kind.into(),
-            name: name.into(),
-            uid: "u".into(),
-        }
+        Owner { kind: kind.into(), name: name.into(), uid: "u".into() }
     }
 
     const REPLICA_SETS: ResourceSet = ResourceSet::EMPTY.with(Resource::ReplicaSets);
 
     fn names(index: &Index) -> Vec<&str> {
-        index
-            .state
-            .pods
-            .iter()
-            .map(|pod| &*pod.meta.key.name)
-            .collect()
+        index.state.pods.iter().map(|pod| &*pod.meta.key.name).collect()
     }
 
     #[test]
@@ -266,22 +217,13 @@ mod tests {
     fn a_snapshot_comes_only_with_a_change() {
         let mut index = Index::new("a");
         assert!(index.take_snapshot().is_none());
-        index.apply(Change::Pods(Update::Replace(ListOutcome::of(vec![pod(
-            "p", "1",
-        )]))));
+        index.apply(Change::Pods(Update::Replace(ListOutcome::of(vec![pod("p", "1")]))));
         let first = index.take_snapshot().expect("the first list");
         assert!(first.synced.contains(Resource::Pods));
         index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
-        assert!(
-            index.take_snapshot().is_none(),
-            "an equal object is no change"
-        );
+        assert!(index.take_snapshot().is_none(), "an equal object is no change");
         index.apply(Change::Pods(Update::Apply(pod("p", "2"))));
-        assert!(
-            index
-                .take_snapshot()
-                .is_some_and(|next| next.version > first.version)
-        );
+        assert!(index.take_snapshot().is_some_and(|next| next.version > first.version));
         assert_eq!(&*first.pods.get("n", "p").expect("still there").ip, "1");
     }
 
@@ -289,21 +231,14 @@ mod tests {
     fn an_empty_list_is_a_sync() {
         let mut index = Index::new("a");
         index.apply(Change::Services(Update::Replace(ListOutcome::of(vec![]))));
-        assert!(
-            index
-                .take_snapshot()
-                .is_some_and(|s| s.synced.contains(Resource::Services))
-        );
+        assert!(index.take_snapshot().is_some_and(|s| s.synced.contains(Resource::Services)));
     }
 
     #[test]
     fn a_pod_that_moved_to_another_node_is_gone() {
         let mut index = Index::new("a");
         index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
-        index.apply(Change::Pods(Update::Apply(Pod {
-            node_name: "b".into(),
-            ..pod("p", "1")
-        })));
+        index.apply(Change::Pods(Update::Apply(Pod { node_name: "b".into(), ..pod("p", "1") })));
         assert!(names(&index).is_empty());
     }
 
@@ -314,17 +249,11 @@ mod tests {
         let snapshot = index.take_snapshot().expect("a new pod");
         let keys: Vec<_> = snapshot.unread_owners(REPLICA_SETS).collect();
         assert_eq!(keys.len(), 1);
-        index.apply(Change::Owner(
-            keys[0].clone(),
-            Some(owner("Deployment", "d")),
-        ));
+        index.apply(Change::Owner(keys[0].clone(), Some(owner("Deployment", "d"))));
         let snapshot = index.take_snapshot().expect("a new owner");
         assert_eq!(snapshot.unread_owners(REPLICA_SETS).count(), 0);
         let pod = snapshot.pods.get("n", "p").expect("still there");
-        assert_eq!(
-            snapshot.owner_of_owner(pod),
-            Some(&owner("Deployment", "d"))
-        );
+        assert_eq!(snapshot.owner_of_owner(pod), Some(&owner("Deployment", "d")));
 
         index.apply(Change::Pods(Update::Delete(ObjectKey::new("n", "p"))));
         index.apply(Change::Owner(keys[0].clone(), None));

@@ -46,10 +46,7 @@ mod tests {
             assert!(delay <= bound, "{delay} > {bound}");
         }
         let later: Duration = (0..100).map(|_| backoff.next()).sum();
-        assert!(
-            later > Duration::from_secs(600),
-            "a hundred delays of 15 s on average"
-        );
+        assert!(later > Duration::from_secs(600), "a hundred delays of 15 s on average");
         backoff.calm();
         assert!(backoff.next() <= FIRST);
     }

@@ -68,12 +68,9 @@ pub async fn connect(source: &Source) -> Result<kube::Client, ConnectError> {
     let config = match source {
         Source::InCluster => Config::incluster().map_err(ConnectError::NotInCluster)?,
         Source::Kubeconfig { paths, context } => {
-            read(paths, context.clone())
-                .await
-                .map_err(|(path, source)| ConnectError::Kubeconfig {
-                    path: path.display().to_string(),
-                    source,
-                })?
+            read(paths, context.clone()).await.map_err(|(path, source)| {
+                ConnectError::Kubeconfig { path: path.display().to_string(), source }
+            })?
         }
         Source::Plain(url) => Config::new(url.clone()),
     };
@@ -90,18 +87,11 @@ async fn read(
     let mut merged = Kubeconfig::default();
     for path in paths {
         let named = |error| (path.clone(), error);
-        merged = merged
-            .merge(Kubeconfig::read_from(path).map_err(named)?)
-            .map_err(named)?;
+        merged = merged.merge(Kubeconfig::read_from(path).map_err(named)?).map_err(named)?;
     }
-    let options = KubeConfigOptions {
-        context,
-        ..KubeConfigOptions::default()
-    };
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let named = |error| (paths.first().cloned().unwrap_or_default(), error);
-    Config::from_custom_kubeconfig(merged, &options)
-        .await
-        .map_err(named)
+    Config::from_custom_kubeconfig(merged, &options).await.map_err(named)
 }
 
 fn client(config: &Config) -> Result<kube::Client, kube::Error> {
@@ -123,9 +113,7 @@ fn client(config: &Config) -> Result<kube::Client, kube::Error> {
         .layer(config.extra_headers_layer()?)
         .map_request(|mut request: http::Request<Body>| {
             let name = concat!("nodelocal-sd/", env!("CARGO_PKG_VERSION"));
-            request
-                .headers_mut()
-                .insert(USER_AGENT, HeaderValue::from_static(name));
+            request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(name));
             request
         })
         .layer(DecompressionLayer::new())

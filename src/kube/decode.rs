@@ -76,10 +76,7 @@ pub(super) fn head(object: &[u8]) -> Option<Head> {
 /// The same for a line of a watch: the type of the event, and the object's head.
 pub(super) fn head_of_event(line: &[u8]) -> (Option<EventKind>, Option<Head>) {
     let (mut kind, mut head) = (None, None);
-    let seed = EventSeed {
-        kind: &mut kind,
-        head: &mut head,
-    };
+    let seed = EventSeed { kind: &mut kind, head: &mut head };
     let _ = seed.deserialize(&mut serde_json::Deserializer::from_slice(line));
     (kind, head)
 }
@@ -199,10 +196,7 @@ mod tests {
     use super::*;
 
     fn named(namespace: &str, name: &str, version: &str) -> Option<Head> {
-        Some(Head {
-            key: ObjectKey::new(namespace, name),
-            resource_version: version.to_owned(),
-        })
+        Some(Head { key: ObjectKey::new(namespace, name), resource_version: version.to_owned() })
     }
 
     const POD: &str = r#"{"kind":"Pod","metadata":{"name":"p","namespace":"n","resourceVersion":"7"},"spec":{"a":"b"}}"#;
@@ -213,10 +207,7 @@ mod tests {
         assert_eq!(head(&POD.as_bytes()[..POD.len() - 4]), named("n", "p", "7"));
         assert_eq!(head(&POD.as_bytes()[..20]), None);
         let annotated = POD.replace("\"7\"}", "\"7\",\"annotations\":{\"a\":\"0123456789\"}}");
-        assert_eq!(
-            head(&annotated.as_bytes()[..annotated.len() - 24]),
-            named("n", "p", "7")
-        );
+        assert_eq!(head(&annotated.as_bytes()[..annotated.len() - 24]), named("n", "p", "7"));
         assert_eq!(head(b"7"), None);
     }
 

@@ -45,23 +45,13 @@ impl Failure {
     pub(super) fn is_expired(&self) -> bool {
         matches!(
             self,
-            Self::Status { code: 410, .. }
-                | Self::Status {
-                    version_too_large: true,
-                    ..
-                }
+            Self::Status { code: 410, .. } | Self::Status { version_too_large: true, .. }
         )
     }
 
     /// Whether somebody has to change rights or install something first.
     pub(super) fn needs_help(&self) -> bool {
-        matches!(
-            self,
-            Self::Status {
-                code: 403 | 404,
-                ..
-            }
-        )
+        matches!(self, Self::Status { code: 403 | 404, .. })
     }
 
     /// How long the server asks to be left alone.

@@ -165,10 +165,7 @@ impl ItemSplitter {
     fn opened(&mut self, byte: u8) {
         match self.place {
             Place::Envelope { key_at } if byte == b'[' && self.depth == ITEMS_DEPTH => {
-                let key = self.envelope[key_at..]
-                    .split(|b| *b == b':')
-                    .next()
-                    .unwrap_or_default();
+                let key = self.envelope[key_at..].split(|b| *b == b':').next().unwrap_or_default();
                 if key.trim_ascii() == b"\"items\"" {
                     self.place = Place::Items;
                 }
@@ -183,9 +180,7 @@ impl ItemSplitter {
             Place::Item if self.depth == ITEMS_DEPTH => self.place = Place::Items,
             Place::Items => {
                 self.envelope.push(byte);
-                self.place = Place::Envelope {
-                    key_at: self.envelope.len(),
-                };
+                self.place = Place::Envelope { key_at: self.envelope.len() };
             }
             _ => {}
         }
@@ -228,20 +223,9 @@ mod tests {
     fn finds_the_items_however_the_body_is_cut() {
         for chunk in 1..LIST.len() {
             let (items, meta) = split(LIST, chunk, 1000);
-            assert_eq!(
-                items,
-                [r#"{"a":"}]\\\"","b":[{}]}"#, r#"{"items":[{}]}"#, "{}"],
-                "{chunk}"
-            );
+            assert_eq!(items, [r#"{"a":"}]\\\"","b":[{}]}"#, r#"{"items":[{}]}"#, "{}"], "{chunk}");
             let version = Some("7".to_owned());
-            assert_eq!(
-                meta,
-                Ok(ListMeta {
-                    resource_version: version,
-                    token: None
-                }),
-                "{chunk}"
-            );
+            assert_eq!(meta, Ok(ListMeta { resource_version: version, token: None }), "{chunk}");
         }
     }
 
@@ -254,19 +238,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_complete_list_is_an_error() {
-        for body in [
-            "",
-            "{",
-            r#"{"items":[{}"#,
-            r#"{"items":[7]}"#,
-            "<html>",
-            r#"{"items":[{}]"#,
-        ] {
+        for body in ["", "{", r#"{"items":[{}"#, r#"{"items":[7]}"#, "<html>", r#"{"items":[{}]"#] {
             assert!(split(body, 3, 1000).1.is_err(), "{body}");
         }
-        assert_eq!(
-            split(r#"{"items":null}"#, 3, 1000),
-            (vec![], Ok(ListMeta::default()))
-        );
+        assert_eq!(split(r#"{"items":null}"#, 3, 1000), (vec![], Ok(ListMeta::default())));
     }
 }

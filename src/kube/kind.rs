@@ -53,10 +53,7 @@ impl Scope {
     }
 
     fn selected_by(self, field: &str, value: &str) -> Self {
-        Self {
-            field_selector: Some(format!("{field}={value}")),
-            ..self
-        }
+        Self { field_selector: Some(format!("{field}={value}")), ..self }
     }
 
     /// Whether the server hands out this node's objects only.
@@ -138,10 +135,7 @@ impl Kind for Namespace {
     const RESOURCE: Resource = Resource::Namespaces;
 
     fn scope(_node: &str) -> Scope {
-        Scope {
-            metadata_only: true,
-            ..Scope::of::<core::Namespace>()
-        }
+        Scope { metadata_only: true, ..Scope::of::<core::Namespace>() }
     }
 
     fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {

@@ -24,11 +24,7 @@ pub(super) const KEPT_OF_TOO_LONG: usize = 64 * 1024;
 impl LineSplitter {
     /// With a limit for each line, in bytes.
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            line: Vec::new(),
-            limit,
-            too_long: false,
-        }
+        Self { line: Vec::new(), limit, too_long: false }
     }
 
     /// Takes a chunk and hands out the lines that it completes. What is left at the end of the
@@ -80,10 +76,7 @@ mod tests {
 
     #[test]
     fn cuts_at_line_ends_only() {
-        assert_eq!(
-            lines(&["a\nb", "c\n", "\r\n", "cut"], 9),
-            [whole("a"), whole("bc")]
-        );
+        assert_eq!(lines(&["a\nb", "c\n", "\r\n", "cut"], 9), [whole("a"), whole("bc")]);
     }
 
     #[test]

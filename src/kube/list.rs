@@ -66,11 +66,7 @@ impl<K: Kind> Reflector<K> {
         token: Option<&str>,
         outcome: &mut ListOutcome<K>,
     ) -> Result<ListMeta, Failure> {
-        let form = if self.scope.metadata_only {
-            Form::MetadataList
-        } else {
-            Form::Full
-        };
+        let form = if self.scope.metadata_only { Form::MetadataList } else { Form::Full };
         let request = request::get(&self.list_uri(from, token), form, true)?;
         let until = Instant::now() + self.timing.page;
         let body = request::send(&self.client, request, self.timing.headers).await?;
@@ -89,9 +85,7 @@ impl<K: Kind> Reflector<K> {
         }
         match (token, from) {
             (Some(token), _) => {
-                query
-                    .append_pair("limit", PAGE)
-                    .append_pair("continue", token);
+                query.append_pair("limit", PAGE).append_pair("continue", token);
             }
             (None, ListFrom::NotOlderThan(version)) if self.scope.is_of_node() => {
                 query
@@ -111,8 +105,7 @@ impl<K: Kind> Reflector<K> {
         let (text, problem) = match item {
             Item::Whole(text) => match K::decode(text, &self.node) {
                 Ok(object) => {
-                    self.entry()
-                        .count_dropped_endpoints(object.dropped_endpoints());
+                    self.entry().count_dropped_endpoints(object.dropped_endpoints());
                     self.bad_objects.remove(object.key());
                     outcome.objects.push(object);
                     return;
@@ -131,8 +124,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     pub(super) fn count(&self, verb: Verb, failure: Option<&Failure>) {
-        self.entry()
-            .count_request(verb, failure.map_or(Outcome::Ok, Failure::outcome));
+        self.entry().count_request(verb, failure.map_or(Outcome::Ok, Failure::outcome));
         if failure.is_some() {
             self.pacer.failed();
         }

@@ -57,13 +57,7 @@ impl Later {
 impl OwnerReader {
     /// For [`Resource::ReplicaSets`] or [`Resource::Jobs`].
     pub(super) fn new(resource: Resource, context: Context, snapshots: Arc<Snapshots>) -> Self {
-        Self {
-            resource,
-            context,
-            snapshots,
-            backoff: Backoff::default(),
-            later: BTreeMap::new(),
-        }
+        Self { resource, context, snapshots, backoff: Backoff::default(), later: BTreeMap::new() }
     }
 
     pub(super) async fn run(mut self) {
@@ -76,11 +70,7 @@ impl OwnerReader {
                 if let Some(answer) = self.read(&key).await {
                     self.context.tell(Change::Owner(key.clone(), answer)).await;
                     // Until the index has it, or the Pod is gone: else it would be read again.
-                    while self
-                        .snapshots
-                        .load()
-                        .unread_owners(ours)
-                        .any(|other| other == key)
+                    while self.snapshots.load().unread_owners(ours).any(|other| other == key)
                         && versions.changed().await.is_ok()
                     {}
                 }
@@ -92,10 +82,7 @@ impl OwnerReader {
             {
                 self.context.tell(Change::OwnersRead(self.resource)).await;
             }
-            self.context
-                .board
-                .of(self.resource)
-                .set_phase(Phase::Watching);
+            self.context.board.of(self.resource).set_phase(Phase::Watching);
             let next = self.later.values().map(|later| later.again_at).min();
             tokio::select! {
                 changed = versions.changed() => if changed.is_err() { return },
@@ -141,10 +128,7 @@ impl OwnerReader {
             let last = self.later.get(key).and_then(|later| later.absent_for);
             let wait = last.map_or(FIRST_WAIT, |last| (last * 2).min(MOST_WAIT));
             debug!(owner = %key, ?wait, "an owner is absent");
-            let later = Later {
-                again_at: Instant::now() + wait,
-                absent_for: Some(wait),
-            };
+            let later = Later { again_at: Instant::now() + wait, absent_for: Some(wait) };
             self.later.insert(key.clone(), later);
             return Some(None);
         }
@@ -156,10 +140,7 @@ impl OwnerReader {
             warn!("{message}");
         }
         let delay = delay_after(&failure, &mut self.backoff, &context.timing);
-        let later = Later {
-            again_at: Instant::now() + delay,
-            absent_for: None,
-        };
+        let later = Later { again_at: Instant::now() + delay, absent_for: None };
         self.later.insert(key.clone(), later);
         if !failure.needs_help() {
             sleep(delay).await; // the server is in trouble, not this one owner
@@ -194,10 +175,6 @@ impl OwnerReader {
 
     /// Of the versions in which Prometheus looks them up, whatever the reference says.
     fn group(&self) -> &'static str {
-        if self.resource == Resource::Jobs {
-            "batch"
-        } else {
-            "apps"
-        }
+        if self.resource == Resource::Jobs { "batch" } else { "apps" }
     }
 }

@@ -79,10 +79,7 @@ impl Pacer {
         let gained = now.duration_since(state.counted_at).as_secs_f64() * PER_SECOND;
         state.tokens = FULL.min(state.tokens + gained);
         state.counted_at = now;
-        if state
-            .last_failure
-            .is_some_and(|at| now.duration_since(at) >= CALM)
-        {
+        if state.last_failure.is_some_and(|at| now.duration_since(at) >= CALM) {
             state.allowance = ALLOWANCE;
             state.last_failure = None;
         }
@@ -106,9 +103,7 @@ impl Pacer {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.state.lock().expect("nothing panics while it holds this lock")
     }
 }
 
@@ -141,14 +136,8 @@ mod tests {
             pacer.failed();
             let first = requests_within(&pacer, turn, Duration::from_secs(60)).await;
             let rest = requests_within(&pacer, turn, Duration::from_secs(540)).await;
-            assert!(
-                (30..=41).contains(&first),
-                "{turn:?}: {first} in the first minute"
-            );
-            assert!(
-                (200..=230).contains(&(first + rest)),
-                "{turn:?}: {first} + {rest}"
-            );
+            assert!((30..=41).contains(&first), "{turn:?}: {first} in the first minute");
+            assert!((200..=230).contains(&(first + rest)), "{turn:?}: {first} + {rest}");
         }
     }
 
@@ -156,15 +145,8 @@ mod tests {
     async fn a_calm_start_may_read_many_owners() {
         let pacer = Pacer::new();
         let instant = Duration::from_millis(1);
-        assert_eq!(
-            requests_within(&pacer, Turn::Extra, instant).await,
-            ALLOWANCE + 15
-        );
-        assert_eq!(
-            requests_within(&pacer, Turn::Pods, instant).await,
-            5,
-            "the reserve"
-        );
+        assert_eq!(requests_within(&pacer, Turn::Extra, instant).await, ALLOWANCE + 15);
+        assert_eq!(requests_within(&pacer, Turn::Pods, instant).await, 5, "the reserve");
     }
 
     #[tokio::test(start_paused = true)]

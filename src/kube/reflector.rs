@@ -150,18 +150,8 @@ impl<K: Kind> Reflector<K> {
                 _ => self.timing.watch_headers,
             };
             // A refusal says nothing about the version.
-            let refused = matches!(
-                failure,
-                Failure::Status {
-                    code: 401 | 403 | 404 | 429,
-                    ..
-                }
-            );
-            futile = if *version != before || refused {
-                0
-            } else {
-                futile + 1
-            };
+            let refused = matches!(failure, Failure::Status { code: 401 | 403 | 404 | 429, .. });
+            futile = if *version != before || refused { 0 } else { futile + 1 };
             self.wait_after(Verb::Watch, &failure).await;
             if futile > FUTILE_RESUMES {
                 return;
@@ -187,12 +177,7 @@ impl<K: Kind> Reflector<K> {
             verb.name(),
             K::RESOURCE,
             self.node,
-            advice(
-                failure,
-                &["list", "watch"],
-                K::RESOURCE.name(),
-                self.scope.group
-            ),
+            advice(failure, &["list", "watch"], K::RESOURCE.name(), self.scope.group),
         );
         self.entry().set_phase(Phase::Waiting);
         if self.entry().set_trouble(&message) {
@@ -235,11 +220,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     pub(super) fn turn(&self) -> Turn {
-        if K::RESOURCE == Resource::Pods {
-            Turn::Pods
-        } else {
-            Turn::Other
-        }
+        if K::RESOURCE == Resource::Pods { Turn::Pods } else { Turn::Other }
     }
 }
 

@@ -42,10 +42,7 @@ pub(super) fn get(uri: &str, form: Form, compressed: bool) -> Result<http::Reque
     };
     http::Request::get(uri)
         .header(http::header::ACCEPT, accept)
-        .header(
-            http::header::ACCEPT_ENCODING,
-            if compressed { "gzip" } else { "identity" },
-        )
+        .header(http::header::ACCEPT_ENCODING, if compressed { "gzip" } else { "identity" })
         .body(Body::empty())
         .map_err(|error| Failure::Garbled(format!("{uri} is no request: {error}")))
 }
@@ -58,10 +55,7 @@ pub(super) async fn send(
 ) -> Result<Body, Failure> {
     let answer = timeout(headers, client.send(request))
         .await
-        .map_err(|_| Failure::Timeout {
-            what: "answer",
-            after: headers,
-        })?
+        .map_err(|_| Failure::Timeout { what: "answer", after: headers })?
         .map_err(|error| Failure::Connection(chain(&error)))?;
     let status = answer.status();
     if status.is_success() {
@@ -94,16 +88,8 @@ pub(super) fn refusal(
         }
     });
     Failure::Status {
-        code: if http.is_success() {
-            status.code.unwrap_or(500)
-        } else {
-            http.as_u16()
-        },
-        message: message
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MESSAGE_LIMIT)
-            .collect(),
+        code: if http.is_success() { status.code.unwrap_or(500) } else { http.as_u16() },
+        message: message.chars().filter(|c| !c.is_control()).take(MESSAGE_LIMIT).collect(),
         retry_after: retry_after.or_else(|| details.retry_after_seconds.map(Duration::from_secs)),
         version_too_large: details
             .causes
@@ -129,11 +115,7 @@ async fn beginning(body: Body, deadline: Duration) -> Vec<u8> {
 impl Chunks {
     /// A body that fails after a silence, or when it has not ended by `until`.
     pub(super) fn new(body: Body, silence: Duration, until: Instant) -> Self {
-        Self {
-            body,
-            silence,
-            until,
-        }
+        Self { body, silence, until }
     }
 
     /// The next chunk; `None` at the end.
@@ -143,16 +125,10 @@ impl Chunks {
             let deadline = self.until.min(now + self.silence);
             match tokio::time::timeout_at(deadline, self.body.frame()).await {
                 Err(_) if deadline == self.until => {
-                    return Err(Failure::Timeout {
-                        what: "end",
-                        after: deadline - now,
-                    });
+                    return Err(Failure::Timeout { what: "end", after: deadline - now });
                 }
                 Err(_) => {
-                    return Err(Failure::Timeout {
-                        what: "data",
-                        after: self.silence,
-                    });
+                    return Err(Failure::Timeout { what: "data", after: self.silence });
                 }
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(error))) => return Err(Failure::Connection(chain(&error))),

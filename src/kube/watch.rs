@@ -44,11 +44,7 @@ impl<K: Kind> Reflector<K> {
         headers: Duration,
     ) -> Result<Ended, Failure> {
         let length = self.timing.watch_length + part_of(self.timing.watch_length);
-        let form = if self.scope.metadata_only {
-            Form::Metadata
-        } else {
-            Form::Full
-        };
+        let form = if self.scope.metadata_only { Form::Metadata } else { Form::Full };
         let request = request::get(&self.watch_uri(version, length), form, false)?;
         let started = Instant::now();
         let body = request::send(&self.client, request, headers).await?;
@@ -106,25 +102,16 @@ impl<K: Kind> Reflector<K> {
     ) -> Result<Option<Update<K>>, Failure> {
         match line {
             Line::Whole(text) => match serde_json::from_slice::<Event<'_>>(text) {
-                Ok(Event {
-                    kind: EventKind::Error,
-                    object,
-                }) => Err(request::refusal(
-                    http::StatusCode::OK,
-                    None,
-                    object.get().as_bytes(),
-                )),
+                Ok(Event { kind: EventKind::Error, object }) => {
+                    Err(request::refusal(http::StatusCode::OK, None, object.get().as_bytes()))
+                }
                 Ok(Event { kind, object }) => self.read_event(kind, object, version),
-                Err(error) => Err(Failure::Garbled(format!(
-                    "a line that is no event: {error}"
-                ))),
+                Err(error) => Err(Failure::Garbled(format!("a line that is no event: {error}"))),
             },
             Line::TooLong(start) => {
                 // Of what, and whether it is a deletion: without both, only a list can tell.
                 let (Some(kind), Some(head)) = decode::head_of_event(start) else {
-                    return Err(Failure::Garbled(
-                        "an event that is too long to read".to_owned(),
-                    ));
+                    return Err(Failure::Garbled("an event that is too long to read".to_owned()));
                 };
                 self.move_on(&head.resource_version, version);
                 if kind == EventKind::Deleted {
@@ -148,17 +135,14 @@ impl<K: Kind> Reflector<K> {
                 return Ok(None);
             }
             // Not even its name: what changed is not known, so only a list can tell.
-            return Err(Failure::Garbled(
-                "an event about an object without metadata".to_owned(),
-            ));
+            return Err(Failure::Garbled("an event about an object without metadata".to_owned()));
         };
         let update = match kind {
             EventKind::Bookmark | EventKind::Unknown => None,
             EventKind::Deleted => Some(Update::Delete(head.key)),
             _ => match K::decode(text, &self.node) {
                 Ok(object) => {
-                    self.entry()
-                        .count_dropped_endpoints(object.dropped_endpoints());
+                    self.entry().count_dropped_endpoints(object.dropped_endpoints());
                     self.bad_objects.remove(object.key());
                     Some(Update::Apply(object))
                 }

@@ -39,15 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
-    let Watches {
-        client,
-        node,
-        timing,
-        demand,
-        board,
-        changes,
-        snapshots,
-    } = watches;
+    let Watches { client, node, timing, demand, board, changes, snapshots } = watches;
     let context = Context {
         client,
         node,

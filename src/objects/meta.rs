@@ -68,10 +68,7 @@ struct OwnerJson {
 impl From<MetadataJson> for Metadata {
     fn from(json: MetadataJson) -> Self {
         Self {
-            key: ObjectKey {
-                namespace: json.namespace.into(),
-                name: json.name.into(),
-            },
+            key: ObjectKey { namespace: json.namespace.into(), name: json.name.into() },
             uid: json.uid,
             labels: json.labels,
             annotations: json.annotations,
@@ -79,11 +76,7 @@ impl From<MetadataJson> for Metadata {
                 .owner_references
                 .into_iter()
                 .find(|reference| reference.controller)
-                .map(
-                    |OwnerJson {
-                         kind, name, uid, ..
-                     }| Owner { kind, name, uid },
-                ),
+                .map(|OwnerJson { kind, name, uid, .. }| Owner { kind, name, uid }),
         }
     }
 }

@@ -107,13 +107,7 @@ impl Stored for Node {
 }
 
 impl From<NodeJson> for Node {
-    fn from(
-        NodeJson {
-            metadata,
-            spec,
-            status,
-        }: NodeJson,
-    ) -> Self {
+    fn from(NodeJson { metadata, spec, status }: NodeJson) -> Self {
         Self {
             meta: metadata,
             provider_id: spec.provider_id,

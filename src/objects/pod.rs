@@ -151,13 +151,7 @@ impl Stored for Pod {
 }
 
 impl From<PodJson> for Pod {
-    fn from(
-        PodJson {
-            metadata,
-            spec,
-            status,
-        }: PodJson,
-    ) -> Self {
+    fn from(PodJson { metadata, spec, status }: PodJson) -> Self {
         Self {
             meta: metadata,
             node_name: spec.node_name,
@@ -169,11 +163,7 @@ impl From<PodJson> for Pod {
             phase: status.phase,
             ip: status.pod_ip,
             host_ip: status.host_ip,
-            ready: status
-                .conditions
-                .into_iter()
-                .find(|c| *c.kind == *"Ready")
-                .map(|c| c.status),
+            ready: status.conditions.into_iter().find(|c| *c.kind == *"Ready").map(|c| c.status),
             containers: containers(spec.containers, &status.container_statuses),
             init_containers: containers(spec.init_containers, &status.init_container_statuses),
         }
@@ -213,15 +203,9 @@ mod tests {
                           "containerStatuses":[{"name":"c","containerID":"x://1"}]}}"#,
         )
         .unwrap();
-        assert_eq!(
-            (&*pod.ip, &*pod.host_ip, &*pod.node_name),
-            ("10.0.0.1", "10.0.0.2", "a")
-        );
+        assert_eq!((&*pod.ip, &*pod.host_ip, &*pod.node_name), ("10.0.0.1", "10.0.0.2", "a"));
         assert_eq!(pod.ready.as_deref(), Some("True"));
-        assert_eq!(
-            (&*pod.containers[0].id, pod.containers[0].ports[0].number),
-            ("x://1", 80)
-        );
+        assert_eq!((&*pod.containers[0].id, pod.containers[0].ports[0].number), ("x://1", 80));
         assert!(pod.host_network && pod.init_containers.is_empty());
     }
 

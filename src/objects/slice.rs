@@ -125,22 +125,14 @@ impl Endpoint {
     /// The node that the endpoint itself names: `nodeName`, else a Node reference. Empty counts
     /// as missing.
     pub fn own_node(&self) -> Option<&str> {
-        self.node_name
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .or_else(|| {
-                let target = self
-                    .target_ref
-                    .as_ref()
-                    .filter(|target| *target.kind == *"Node")?;
-                Some(&*target.name).filter(|name| !name.is_empty())
-            })
+        self.node_name.as_deref().filter(|name| !name.is_empty()).or_else(|| {
+            let target = self.target_ref.as_ref().filter(|target| *target.kind == *"Node")?;
+            Some(&*target.name).filter(|name| !name.is_empty())
+        })
     }
 
     fn refers_to_pod(&self) -> bool {
-        self.target_ref
-            .as_ref()
-            .is_some_and(|target| *target.kind == *"Pod")
+        self.target_ref.as_ref().is_some_and(|target| *target.kind == *"Pod")
     }
 }
 
@@ -183,22 +175,13 @@ impl<'de> Visitor<'de> for SliceOfNode<'_> {
             }
         }
         let meta = meta.ok_or_else(|| serde::de::Error::missing_field("metadata"))?;
-        let Kept {
-            mut endpoints,
-            mut dropped,
-        } = kept;
+        let Kept { mut endpoints, mut dropped } = kept;
         if is_managed(&meta) {
             let before = endpoints.len();
             endpoints.retain(|endpoint| matters(endpoint, node, true));
             dropped += before - endpoints.len();
         }
-        Ok(EndpointSlice {
-            meta,
-            address_type,
-            ports,
-            endpoints: endpoints.into(),
-            dropped,
-        })
+        Ok(EndpointSlice { meta, address_type, ports, endpoints: endpoints.into(), dropped })
     }
 }
 
@@ -261,17 +244,11 @@ mod tests {
     use super::*;
 
     fn decode(json: &str) -> EndpointSlice {
-        SliceOfNode("a")
-            .deserialize(&mut serde_json::Deserializer::from_str(json))
-            .unwrap()
+        SliceOfNode("a").deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap()
     }
 
     fn names(slice: &EndpointSlice) -> Vec<&str> {
-        slice
-            .endpoints
-            .iter()
-            .map(|endpoint| &*endpoint.addresses[0])
-            .collect()
+        slice.endpoints.iter().map(|endpoint| &*endpoint.addresses[0]).collect()
     }
 
     const ENDPOINTS: &str = r#""endpoints":[
@@ -288,13 +265,7 @@ mod tests {
         let foreign = decode(&format!(r#"{{"metadata":{{"name":"s"}},{ENDPOINTS}}}"#));
         assert_eq!(
             names(&foreign),
-            [
-                "own",
-                "none",
-                "own-node-ref",
-                "pod-no-node",
-                "pod-elsewhere"
-            ]
+            ["own", "none", "own-node-ref", "pod-no-node", "pod-elsewhere"]
         );
         assert_eq!(foreign.dropped, 2);
 
@@ -304,11 +275,7 @@ mod tests {
             format!(r#"{{{ENDPOINTS},"metadata":{{"name":"s",{labels}}}}}"#),
         ] {
             let managed = decode(&json);
-            assert_eq!(
-                names(&managed),
-                ["own", "none", "own-node-ref", "pod-no-node"],
-                "{json}"
-            );
+            assert_eq!(names(&managed), ["own", "none", "own-node-ref", "pod-no-node"], "{json}");
             assert_eq!(managed.dropped, 3, "{json}");
         }
     }

@@ -33,10 +33,7 @@ type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
 impl ObjectKey {
     /// From a namespace (empty for cluster-scoped objects) and a name.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 }
 
@@ -66,17 +63,12 @@ impl<T: Stored> Store<T> {
 
     /// All objects, in ascending order of namespace, then name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.namespaces
-            .values()
-            .flat_map(|objects| objects.values())
+        self.namespaces.values().flat_map(|objects| objects.values())
     }
 
     /// The objects of one namespace, in ascending order of name.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.namespaces
-            .get(namespace)
-            .into_iter()
-            .flat_map(|objects| objects.values())
+        self.namespaces.get(namespace).into_iter().flat_map(|objects| objects.values())
     }
 
     /// How many objects there are.
@@ -93,10 +85,7 @@ impl<T: Stored> Store<T> {
     /// object was there already.
     pub fn insert(&mut self, object: T) -> bool {
         let key = object.key();
-        if self
-            .get(&key.namespace, &key.name)
-            .is_some_and(|old| **old == object)
-        {
+        if self.get(&key.namespace, &key.name).is_some_and(|old| **old == object) {
             return false;
         }
         let ObjectKey { namespace, name } = key.clone();
@@ -122,11 +111,8 @@ impl<T: Stored> Store<T> {
 
     /// Keeps the objects for which `keep` is true. False if that is all of them.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) -> bool {
-        let gone: Vec<ObjectKey> = self
-            .iter()
-            .filter(|object| !keep(object))
-            .map(|object| object.key().clone())
-            .collect();
+        let gone: Vec<ObjectKey> =
+            self.iter().filter(|object| !keep(object)).map(|object| object.key().clone()).collect();
         for key in &gone {
             self.remove(key);
         }
@@ -136,17 +122,13 @@ impl<T: Stored> Store<T> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self {
-            namespaces: BTreeMap::new(),
-        }
+        Self { namespaces: BTreeMap::new() }
     }
 }
 
 impl<T> Clone for Store<T> {
     fn clone(&self) -> Self {
-        Self {
-            namespaces: self.namespaces.clone(),
-        }
+        Self { namespaces: self.namespaces.clone() }
     }
 }
 
@@ -179,9 +161,7 @@ mod tests {
 
     #[test]
     fn a_copy_keeps_what_it_had() {
-        let mut store: Store<_> = [thing("a", "x", 1), thing("b", "y", 1)]
-            .into_iter()
-            .collect();
+        let mut store: Store<_> = [thing("a", "x", 1), thing("b", "y", 1)].into_iter().collect();
         let copy = store.clone();
         assert!(store.insert(thing("a", "x", 2)));
         assert!(store.remove(&ObjectKey::new("b", "y")));

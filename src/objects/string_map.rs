@@ -31,10 +31,8 @@ impl StringMap {
 impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for StringMap {
     /// Of equal keys the last wins, as in JSON.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        let sorted: BTreeMap<Box<str>, Box<str>> = pairs
-            .into_iter()
-            .map(|(k, v)| (k.into(), v.into()))
-            .collect();
+        let sorted: BTreeMap<Box<str>, Box<str>> =
+            pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
         Self(sorted.into_iter().collect())
     }
 }

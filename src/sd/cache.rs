@@ -51,11 +51,7 @@ impl Question {
     pub fn new(query: Query, profile: Profile) -> Self {
         Self {
             // These say how to answer; the bytes do not depend on them.
-            query: Query {
-                compat: None,
-                hold: true,
-                ..query
-            },
+            query: Query { compat: None, hold: true, ..query },
             profile,
         }
     }
@@ -76,10 +72,7 @@ impl Question {
 impl Cache {
     /// An empty one that keeps at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            lru: Mutex::default(),
-        }
+        Self { limit, lru: Mutex::default() }
     }
 
     /// The answer of that snapshot version.
@@ -109,9 +102,7 @@ impl Cache {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Lru> {
-        self.lru
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.lru.lock().expect("nothing panics while it holds this lock")
     }
 }
 
@@ -123,12 +114,7 @@ impl Lru {
         let question = Arc::new(question);
         self.by_use.insert(self.uses, Arc::clone(&question));
         self.bytes += cost;
-        let entry = Entry {
-            version,
-            answer,
-            cost,
-            last_use: self.uses,
-        };
+        let entry = Entry { version, answer, cost, last_use: self.uses };
         self.entries.insert(question, entry);
     }
 
@@ -164,20 +150,12 @@ mod tests {
     use crate::targets::Role;
 
     fn question(port: &str) -> Question {
-        let query = Query {
-            ports: [port.to_owned()].into(),
-            ..Query::all(Role::Pod)
-        };
+        let query = Query { ports: [port.to_owned()].into(), ..Query::all(Role::Pod) };
         Question::new(query, Profile::Latest)
     }
 
     fn put(cache: &Cache, port: &str, version: u64, body: &'static str) -> Rendered {
-        cache.put(
-            question(port),
-            0,
-            version,
-            Bytes::from_static(body.as_bytes()),
-        )
+        cache.put(question(port), 0, version, Bytes::from_static(body.as_bytes()))
     }
 
     #[test]
@@ -221,11 +199,7 @@ mod tests {
 
     #[test]
     fn how_to_answer_is_no_part_of_the_question() {
-        let query = Query {
-            compat: Some(Profile::V3_5),
-            hold: false,
-            ..Query::all(Role::Pod)
-        };
+        let query = Query { compat: Some(Profile::V3_5), hold: false, ..Query::all(Role::Pod) };
         assert_eq!(
             Question::new(query, Profile::V3_5),
             Question::new(Query::all(Role::Pod), Profile::V3_5)

@@ -44,10 +44,7 @@ mod tests {
     #[test]
     fn the_query_then_the_flag_then_the_client() {
         let plain = Query::all(Role::Pod);
-        let asks = Query {
-            compat: Some(Profile::V3_11),
-            ..plain.clone()
-        };
+        let asks = Query { compat: Some(Profile::V3_11), ..plain.clone() };
         let old = "Prometheus/2.53.3";
         let fixed: Compat = "3.5".parse().unwrap();
         let auto: Compat = "auto".parse().unwrap();

@@ -182,10 +182,7 @@ fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<
 impl QueryError {
     /// Whether it is the role that is not here, rather than a parameter that is wrong.
     pub fn is_about_the_role(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownRole(_) | Self::NotNodeLocal(_) | Self::EndpointsNotServed
-        )
+        matches!(self, Self::UnknownRole(_) | Self::NotNodeLocal(_) | Self::EndpointsNotServed)
     }
 }
 
@@ -287,17 +284,13 @@ fn selector_of(selectors: &mut Selectors, kind: Kind) -> Option<&mut Selector> {
 }
 
 fn label_selector(name: &str, value: &str) -> Result<LabelSelector, QueryError> {
-    LabelSelector::parse(value).map_err(|reason| QueryError::Selector {
-        parameter: name.to_owned(),
-        reason,
-    })
+    LabelSelector::parse(value)
+        .map_err(|reason| QueryError::Selector { parameter: name.to_owned(), reason })
 }
 
 fn field_selector(name: &str, value: &str, kind: Kind) -> Result<FieldSelector, QueryError> {
-    let selector = FieldSelector::parse(value).map_err(|reason| QueryError::Selector {
-        parameter: name.to_owned(),
-        reason,
-    })?;
+    let selector = FieldSelector::parse(value)
+        .map_err(|reason| QueryError::Selector { parameter: name.to_owned(), reason })?;
     let known = kind.fields();
     let unknown = selector.fields().find(|field| !known.contains(field));
     if let Some(field) = unknown {
@@ -313,9 +306,7 @@ fn field_selector(name: &str, value: &str, kind: Kind) -> Result<FieldSelector, 
 /// RFC 1123, as the API server checks the names of namespaces.
 fn is_dns_label(name: &str) -> bool {
     (1..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-')
 }
@@ -337,11 +328,7 @@ mod tests {
             query,
             Query {
                 namespaces: ["a".to_owned(), "b".to_owned()].into(),
-                attach: Attach {
-                    node: true,
-                    cronjob: true,
-                    ..Attach::default()
-                },
+                attach: Attach { node: true, cronjob: true, ..Attach::default() },
                 ports: ["web".to_owned(), "m/x".to_owned()].into(),
                 compat: Some(Profile::V3_5),
                 hold: false,
@@ -354,10 +341,7 @@ mod tests {
     #[test]
     fn equal_questions_are_equal_values() {
         for (one, other) in [
-            (
-                "namespace=a&namespace=b",
-                "namespace=b&namespace=a&namespace=b",
-            ),
+            ("namespace=a&namespace=b", "namespace=b&namespace=a&namespace=b"),
             ("attach=node&port=x", "port=%78&attach=node"),
             ("", "&"),
         ] {
@@ -369,10 +353,7 @@ mod tests {
     #[test]
     fn the_role_may_be_a_parameter() {
         let read = |query, default| parse_with_role(query, default).map_err(|e| e.to_string());
-        assert_eq!(
-            read(Some("port=x&role=pod"), None),
-            Ok(parse("pod", Some("port=x")).unwrap())
-        );
+        assert_eq!(read(Some("port=x&role=pod"), None), Ok(parse("pod", Some("port=x")).unwrap()));
         assert_eq!(read(None, Some(Role::Node)), Ok(Query::all(Role::Node)));
         for (query, part) in [
             (None, "no role"),

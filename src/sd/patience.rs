@@ -45,11 +45,7 @@ mod tests {
             (Some("soon"), 5.0),
             (Some(""), 5.0),
         ] {
-            assert_eq!(
-                patience(header),
-                Duration::from_secs_f64(seconds),
-                "{header:?}"
-            );
+            assert_eq!(patience(header), Duration::from_secs_f64(seconds), "{header:?}");
         }
     }
 }

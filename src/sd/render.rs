@@ -26,10 +26,8 @@ struct Group<'a> {
 
 /// The list of target groups.
 pub fn render(targets: &[Target]) -> Bytes {
-    let groups = targets.iter().map(|target| Group {
-        targets: [&target.address],
-        labels: &target.labels,
-    });
+    let groups =
+        targets.iter().map(|target| Group { targets: [&target.address], labels: &target.labels });
     let mut body = Vec::new();
     serde::Serializer::collect_seq(&mut serde_json::Serializer::new(&mut body), groups)
         .expect("strings always serialise, and a Vec takes all");
@@ -45,10 +43,7 @@ impl From<Bytes> for Rendered {
         // otherwise; then a client reads the answer once more.
         let mut hasher = DefaultHasher::new();
         hasher.write(&body);
-        Self {
-            etag: format!("\"{:016x}\"", hasher.finish()).into(),
-            body,
-        }
+        Self { etag: format!("\"{:016x}\"", hasher.finish()).into(), body }
     }
 }
 
@@ -59,10 +54,7 @@ mod tests {
     fn target(address: &str, labels: &[(&str, &str)]) -> Target {
         Target {
             address: address.to_owned(),
-            labels: labels
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect(),
+            labels: labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             sources: Vec::new(),
         }
     }

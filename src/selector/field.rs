@@ -34,9 +34,7 @@ impl FieldSelector {
             .collect::<Result<Vec<_>, _>>()?;
         terms.sort_unstable();
         terms.dedup();
-        Ok(Self {
-            terms: terms.into(),
-        })
+        Ok(Self { terms: terms.into() })
     }
 
     /// The names of the fields that it asks for.
@@ -46,9 +44,7 @@ impl FieldSelector {
 
     /// Whether the fields match; `value` gives the value of a field.
     pub fn matches<'a>(&self, value: impl Fn(&str) -> &'a str) -> bool {
-        self.terms
-            .iter()
-            .all(|term| (*term.value == *value(&term.field)) == term.equal)
+        self.terms.iter().all(|term| (*term.value == *value(&term.field)) == term.equal)
     }
 }
 
@@ -83,11 +79,7 @@ impl Term {
             .ok_or_else(|| MalformedSelector::NoOperator(term.to_owned()))?;
         let value =
             unescaped(value).ok_or_else(|| MalformedSelector::NotEscaped(term.to_owned()))?;
-        Ok(Self {
-            field: field.into(),
-            equal,
-            value: value.into(),
-        })
+        Ok(Self { field: field.into(), equal, value: value.into() })
     }
 }
 

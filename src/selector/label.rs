@@ -42,9 +42,7 @@ impl LabelSelector {
         let mut requirements = label_parser::parse(text)?;
         requirements.sort_unstable();
         requirements.dedup();
-        Ok(Self {
-            requirements: requirements.into(),
-        })
+        Ok(Self { requirements: requirements.into() })
     }
 
     /// Whether the labels match.
@@ -114,9 +112,8 @@ mod tests {
 
     #[test]
     fn matching() {
-        let labels: StringMap = [("app", "web"), ("empty", ""), ("size", "10")]
-            .into_iter()
-            .collect();
+        let labels: StringMap =
+            [("app", "web"), ("empty", ""), ("size", "10")].into_iter().collect();
         for (text, matches) in [
             ("", true),
             ("app", true),

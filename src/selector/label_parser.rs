@@ -9,9 +9,7 @@ use std::iter::Peekable;
 
 /// The requirements in the order of the text.
 pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, MalformedSelector> {
-    let mut parser = Parser {
-        tokens: Tokens(text).peekable(),
-    };
+    let mut parser = Parser { tokens: Tokens(text).peekable() };
     let mut requirements = Vec::new();
     if parser.peek() == Token::END {
         return Ok(requirements);
@@ -48,10 +46,7 @@ impl Token<'_> {
 
     fn is_not(self, expected: &'static str) -> MalformedSelector {
         let (Self::Word(found) | Self::Symbol(found)) = self;
-        MalformedSelector::Unexpected {
-            found: found.to_owned(),
-            expected,
-        }
+        MalformedSelector::Unexpected { found: found.to_owned(), expected }
     }
 }
 
@@ -68,8 +63,7 @@ impl<'a> Iterator for Tokens<'a> {
         } else if symbol {
             1
         } else {
-            rest.find(|c| is_special(c) || is_space(c))
-                .unwrap_or(rest.len())
+            rest.find(|c| is_special(c) || is_space(c)).unwrap_or(rest.len())
         };
         let (token, rest) = rest.split_at(length);
         self.0 = rest;
@@ -113,11 +107,7 @@ impl<'a> Parser<'a> {
             let key = key.to_owned();
             return Err(MalformedSelector::Key { key, why });
         }
-        let condition = if negated {
-            Condition::DoesNotExist
-        } else {
-            self.condition(key)?
-        };
+        let condition = if negated { Condition::DoesNotExist } else { self.condition(key)? };
         let key = key.into();
         Ok(Requirement { key, condition })
     }
@@ -210,11 +200,9 @@ impl<'a> Parser<'a> {
 fn checked(key: &str, value: &str) -> Result<Box<str>, MalformedSelector> {
     match value_error(value) {
         None => Ok(value.into()),
-        Some(why) => Err(MalformedSelector::Value {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            why,
-        }),
+        Some(why) => {
+            Err(MalformedSelector::Value { key: key.to_owned(), value: value.to_owned(), why })
+        }
     }
 }
 
@@ -224,11 +212,9 @@ mod tests {
 
     fn canonical(text: &str) -> Result<String, String> {
         match parse(text) {
-            Ok(requirements) => Ok(requirements
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(",")),
+            Ok(requirements) => {
+                Ok(requirements.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+            }
             Err(error) => Err(error.to_string()),
         }
     }

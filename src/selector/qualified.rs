@@ -17,11 +17,7 @@ pub(super) fn key_error(key: &str) -> Option<&'static str> {
 
 /// Which rule the label value breaks. It may be empty.
 pub(super) fn value_error(value: &str) -> Option<&'static str> {
-    if value.is_empty() {
-        None
-    } else {
-        name_error(value)
-    }
+    if value.is_empty() { None } else { name_error(value) }
 }
 
 fn name_error(name: &str) -> Option<&'static str> {
@@ -43,9 +39,7 @@ fn is_dns_subdomain(name: &str) -> bool {
 
 fn is_dns_label(label: &str) -> bool {
     let lower_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    label
-        .bytes()
-        .all(|byte| lower_alphanumeric(byte) || byte == b'-')
+    label.bytes().all(|byte| lower_alphanumeric(byte) || byte == b'-')
         && label.bytes().next().is_some_and(lower_alphanumeric)
         && label.bytes().next_back().is_some_and(lower_alphanumeric)
 }

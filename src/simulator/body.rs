@@ -20,10 +20,7 @@ pub struct Disconnected;
 
 enum Content {
     Whole(Option<Bytes>),
-    Written {
-        writing: Option<Writing>,
-        chunks: mpsc::Receiver<Bytes>,
-    },
+    Written { writing: Option<Writing>, chunks: mpsc::Receiver<Bytes> },
 }
 
 type Writing = Pin<Box<dyn Future<Output = Result<(), Disconnected>> + Send>>;
@@ -43,10 +40,7 @@ impl Body {
     {
         // One chunk: the writer runs no further ahead than the reader.
         let (sender, chunks) = mpsc::channel(1);
-        Self(Content::Written {
-            writing: Some(Box::pin(write(sender))),
-            chunks,
-        })
+        Self(Content::Written { writing: Some(Box::pin(write(sender))), chunks })
     }
 }
 

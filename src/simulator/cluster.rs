@@ -34,11 +34,7 @@ pub struct PodName {
 impl Cluster {
     /// The cluster in that simulator; its Nodes have `spec.podCIDRs`.
     pub fn new(simulator: Simulator, rng: fastrand::Rng) -> Self {
-        Self {
-            simulator,
-            rng,
-            last_address: BTreeMap::new(),
-        }
+        Self { simulator, rng, last_address: BTreeMap::new() }
     }
 
     /// The simulator.
@@ -106,10 +102,7 @@ impl Cluster {
             "spec": spec,
             "status": {"phase": "Pending", "conditions": conditions(false)},
         }));
-        PodName {
-            namespace: text(&owner["metadata"]["namespace"]).to_owned(),
-            name,
-        }
+        PodName { namespace: text(&owner["metadata"]["namespace"]).to_owned(), name }
     }
 
     /// The containers run, and the Pod has its addresses; it is not ready yet.
@@ -198,19 +191,13 @@ impl Cluster {
             let here = pods.iter().filter(|pod| {
                 pod["spec"]["nodeName"] == node["metadata"]["name"] && !is_terminating(pod)
             });
-            let same = here
-                .clone()
-                .filter(|pod| pod["metadata"]["labels"][NAME] == *name);
+            let same = here.clone().filter(|pod| pod["metadata"]["labels"][NAME] == *name);
             (same.count(), here.count())
         };
         let nodes = self.simulator.list("Node");
-        let schedulable = nodes
-            .iter()
-            .filter(|node| node["spec"]["unschedulable"] != true);
+        let schedulable = nodes.iter().filter(|node| node["spec"]["unschedulable"] != true);
         let node = schedulable.min_by_key(|node| load(node));
-        node.map_or_else(String::new, |node| {
-            text(&node["metadata"]["name"]).to_owned()
-        })
+        node.map_or_else(String::new, |node| text(&node["metadata"]["name"]).to_owned())
     }
 
     /// The object of a Pod, unless it is gone.
@@ -219,9 +206,7 @@ impl Cluster {
     }
 
     fn update(&self, pod: &PodName, change: impl FnOnce(&mut Value)) {
-        let changed = self
-            .simulator
-            .update("Pod", &pod.namespace, &pod.name, change);
+        let changed = self.simulator.update("Pod", &pod.namespace, &pod.name, change);
         changed.expect("a stored Pod stays one");
     }
 
@@ -254,9 +239,7 @@ impl Cluster {
     }
 
     fn letters(&mut self, count: usize) -> String {
-        (0..count)
-            .map(|_| char::from(NAME_LETTERS[self.rng.usize(..NAME_LETTERS.len())]))
-            .collect()
+        (0..count).map(|_| char::from(NAME_LETTERS[self.rng.usize(..NAME_LETTERS.len())])).collect()
     }
 }
 

@@ -43,10 +43,7 @@ fn only_get(head: &Parts, response: Response<Body>) -> Result<Response<Body>, St
     if head.method == Method::GET {
         return Ok(response);
     }
-    Err(Status::new(
-        405,
-        "the server does not allow this method on the requested resource",
-    ))
+    Err(Status::new(405, "the server does not allow this method on the requested resource"))
 }
 
 /// The named groups; the core group is not among them.

@@ -42,20 +42,13 @@ pub fn sync(simulator: &Simulator) {
         for family in families(&service) {
             let mut by_ports: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
             for pod in selected.iter().filter(|pod| has_family(pod, &family)) {
-                by_ports
-                    .entry(ports_of(&service, pod).to_string())
-                    .or_default()
-                    .push(pod);
+                by_ports.entry(ports_of(&service, pod).to_string()).or_default().push(pod);
             }
             if by_ports.is_empty() {
                 by_ports.insert(Value::Null.to_string(), Vec::new());
             }
             for (ports, pods) in by_ports {
-                write(
-                    simulator,
-                    slice(&service, &family, &ports, &pods, &zones),
-                    &mut wanted,
-                );
+                write(simulator, slice(&service, &family, &ports, &pods, &zones), &mut wanted);
             }
         }
         write(simulator, endpoints(&service, &selected), &mut wanted);
@@ -97,9 +90,7 @@ fn selected_pods<'a>(service: &Value, pods: &'a [Arc<Value>]) -> Option<Vec<&'a 
         let (metadata, status) = (&pod["metadata"], &pod["status"]);
         let labels = &metadata["labels"];
         metadata["namespace"] == service["metadata"]["namespace"]
-            && selector
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
+            && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
             && status["phase"] != "Failed"
             && status["phase"] != "Succeeded"
             && !addresses(pod).is_empty()
@@ -119,10 +110,8 @@ fn slice(
     let mut labels = labels_of(service);
     labels.insert(SERVICE_NAME.to_owned(), json!(service_name));
     labels.insert(MANAGED_BY.to_owned(), json!(SLICE_CONTROLLER));
-    let endpoints: Vec<Value> = pods
-        .iter()
-        .map(|pod| endpoint(service, pod, family, zones))
-        .collect();
+    let endpoints: Vec<Value> =
+        pods.iter().map(|pod| endpoint(service, pod, family, zones)).collect();
     json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -177,10 +166,7 @@ fn endpoints(service: &Value, pods: &[&Value]) -> Value {
     let family = families(service).swap_remove(0);
     let mut subsets: BTreeMap<String, [Vec<Value>; 2]> = BTreeMap::new();
     for pod in pods {
-        let Some(ip) = addresses(pod)
-            .into_iter()
-            .find(|ip| family_of(ip) == family)
-        else {
+        let Some(ip) = addresses(pod).into_iter().find(|ip| family_of(ip) == family) else {
             continue;
         };
         let publishes = publishes_not_ready(service);
@@ -196,9 +182,7 @@ fn endpoints(service: &Value, pods: &[&Value]) -> Value {
             address["hostname"] = pod["spec"]["hostname"].clone();
         }
         let ready = publishes || is_ready(pod);
-        let subset = subsets
-            .entry(ports_of(service, pod).to_string())
-            .or_default();
+        let subset = subsets.entry(ports_of(service, pod).to_string()).or_default();
         subset[usize::from(!ready)].push(address);
     }
     let subsets: Vec<Value> = subsets
@@ -233,20 +217,14 @@ fn labels_of(service: &Value) -> Map<String, Value> {
     for reserved in [SERVICE_NAME, MANAGED_BY, HEADLESS] {
         labels.remove(reserved);
     }
-    if matches!(
-        service["spec"]["clusterIP"].as_str(),
-        None | Some("" | "None")
-    ) {
+    if matches!(service["spec"]["clusterIP"].as_str(), None | Some("" | "None")) {
         labels.insert(HEADLESS.to_owned(), json!(""));
     }
     labels
 }
 
 fn families(service: &Value) -> Vec<String> {
-    let families = service["spec"]["ipFamilies"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let families = service["spec"]["ipFamilies"].as_array().into_iter().flatten();
     let families: Vec<String> = families.map(|family| text(family).to_owned()).collect();
     match families.is_empty() {
         true => vec!["IPv4".to_owned()],

@@ -65,10 +65,7 @@ fn replicas(workload: &Value) -> u64 {
 
 /// Node references carry the uid of the Node, which the manifest cannot know.
 fn refer_to_nodes(simulator: &Simulator) {
-    for (kind, list) in [
-        ("EndpointSlice", "/endpoints"),
-        ("Endpoints", "/subsets/0/addresses"),
-    ] {
+    for (kind, list) in [("EndpointSlice", "/endpoints"), ("Endpoints", "/subsets/0/addresses")] {
         for object in simulator.list(kind) {
             let mut object = Arc::unwrap_or_clone(object);
             let endpoints = object.pointer_mut(list).and_then(Value::as_array_mut);

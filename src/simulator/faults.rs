@@ -121,20 +121,12 @@ pub(super) struct Script {
 impl On {
     /// Every request, discovery included.
     pub fn any() -> Self {
-        Self {
-            verb: None,
-            resource: None,
-            skip: 0,
-            times: usize::MAX,
-        }
+        Self { verb: None, resource: None, skip: 0, times: usize::MAX }
     }
 
     /// Every request for this resource: `pods`, `endpointslices`, …
     pub fn resource(resource: &str) -> Self {
-        Self {
-            resource: Some(resource.to_owned()),
-            ..Self::any()
-        }
+        Self { resource: Some(resource.to_owned()), ..Self::any() }
     }
 
     /// Lists of this resource.
@@ -172,11 +164,7 @@ impl On {
 
     /// They suffer `fault`.
     pub fn fault(self, fault: Fault) -> Rule {
-        Rule {
-            on: self,
-            fault,
-            seen: 0,
-        }
+        Rule { on: self, fault, seen: 0 }
     }
 
     /// A `Status` object of this code.
@@ -195,11 +183,7 @@ impl On {
     }
 
     fn answer(self, code: u16, retry_after: Option<u32>, html: bool) -> Rule {
-        self.fault(Fault::Status {
-            code,
-            retry_after,
-            html,
-        })
+        self.fault(Fault::Status { code, retry_after, html })
     }
 
     /// No answer, a broken connection.
@@ -271,10 +255,7 @@ impl Script {
         let mut faults = Vec::new();
         for (_, Rule { on, fault, seen }) in &mut self.rules {
             let concerned = on.verb.is_none_or(|wanted| wanted == verb)
-                && on
-                    .resource
-                    .as_deref()
-                    .is_none_or(|wanted| wanted == resource);
+                && on.resource.as_deref().is_none_or(|wanted| wanted == resource);
             if concerned {
                 if (on.skip..on.skip.saturating_add(on.times)).contains(seen) {
                     faults.push(fault.clone());

@@ -23,20 +23,8 @@ const METADATA: &[&str] = &["metadata.name", "metadata.namespace"];
 
 /// Everything that is served. Field lists are those of `kubernetes/pkg/apis/*/v1/conversion.go`.
 pub(super) static KINDS: &[Kind] = &[
-    kind(
-        "",
-        "Namespace",
-        "namespaces",
-        false,
-        &["metadata.name", "status.phase"],
-    ),
-    kind(
-        "",
-        "Node",
-        "nodes",
-        false,
-        &["metadata.name", "spec.unschedulable"],
-    ),
+    kind("", "Namespace", "namespaces", false, &["metadata.name", "status.phase"]),
+    kind("", "Node", "nodes", false, &["metadata.name", "spec.unschedulable"]),
     kind(
         "",
         "Pod",
@@ -76,13 +64,7 @@ pub(super) static KINDS: &[Kind] = &[
         true,
         &["metadata.name", "metadata.namespace", "status.successful"],
     ),
-    kind(
-        "discovery.k8s.io",
-        "EndpointSlice",
-        "endpointslices",
-        true,
-        METADATA,
-    ),
+    kind("discovery.k8s.io", "EndpointSlice", "endpointslices", true, METADATA),
     kind("networking.k8s.io", "Ingress", "ingresses", true, METADATA),
 ];
 
@@ -93,13 +75,7 @@ const fn kind(
     namespaced: bool,
     fields: &'static [&'static str],
 ) -> Kind {
-    Kind {
-        group,
-        name,
-        plural,
-        namespaced,
-        fields,
-    }
+    Kind { group, name, plural, namespaced, fields }
 }
 
 // === impl Kind ===
@@ -107,23 +83,17 @@ const fn kind(
 impl Kind {
     /// The kind of an object with this `apiVersion` and `kind`.
     pub(super) fn of_object(api_version: &str, name: &str) -> Option<&'static Self> {
-        KINDS
-            .iter()
-            .find(|kind| kind.name == name && kind.api_version() == api_version)
+        KINDS.iter().find(|kind| kind.name == name && kind.api_version() == api_version)
     }
 
     /// The kind behind a URL.
     pub(super) fn of_url(group: &str, plural: &str) -> Option<&'static Self> {
-        KINDS
-            .iter()
-            .find(|kind| kind.group == group && kind.plural == plural)
+        KINDS.iter().find(|kind| kind.group == group && kind.plural == plural)
     }
 
     /// The kind with this name or plural: `Pod` or `pods`.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        KINDS
-            .iter()
-            .find(|kind| kind.name == name || kind.plural == name)
+        KINDS.iter().find(|kind| kind.name == name || kind.plural == name)
     }
 
     /// The kind whose cluster-wide list has this path: `/api/v1/pods`.

@@ -83,12 +83,8 @@ impl Manifests {
     /// # Errors
     /// If something cannot be read or understood; the simulator is unchanged then.
     pub fn load(simulator: Simulator, path: impl Into<PathBuf>) -> Result<Self, ManifestError> {
-        let mut manifests = Self {
-            simulator,
-            path: path.into(),
-            seen: Stamps::new(),
-            loaded: Objects::new(),
-        };
+        let mut manifests =
+            Self { simulator, path: path.into(), seen: Stamps::new(), loaded: Objects::new() };
         manifests.reload()?;
         Ok(manifests)
     }
@@ -153,10 +149,7 @@ impl Manifests {
 
 /// Notes the files at and below `path`. A file that is named itself may have any name.
 fn stamp(path: &Path, named: bool, stamps: &mut Stamps) -> Result<(), ManifestError> {
-    let failed = |source| ManifestError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ManifestError::Read { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
         for entry in fs::read_dir(path).map_err(failed)? {
@@ -176,10 +169,7 @@ fn is_manifest(path: &Path) -> bool {
 
 /// Adds the objects of one file.
 fn read(path: &Path, objects: &mut Objects) -> Result<(), ManifestError> {
-    let failed = |source| ManifestError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ManifestError::Read { path: path.to_owned(), source };
     let mut file = fs::File::open(path).map_err(failed)?;
     // The limits against hostile documents are for strangers' files, not for one's own.
     let options = serde_saphyr::options! { budget: None };
@@ -238,17 +228,10 @@ impl Refusal {
     fn at(self, path: &Path, document: usize) -> ManifestError {
         let path = path.to_owned();
         match self {
-            Self::Object(source) => ManifestError::Object {
-                path,
-                document,
-                source,
-            },
-            Self::Twice(kind, key) => ManifestError::Twice {
-                path,
-                document,
-                kind: kind.plural,
-                key,
-            },
+            Self::Object(source) => ManifestError::Object { path, document, source },
+            Self::Twice(kind, key) => {
+                ManifestError::Twice { path, document, kind: kind.plural, key }
+            }
         }
     }
 }

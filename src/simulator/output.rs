@@ -39,14 +39,7 @@ impl Output {
         faults: Vec<Fault>,
         chunks: mpsc::Sender<Bytes>,
     ) -> Self {
-        Self {
-            kind,
-            faults,
-            chunks,
-            bytes: 0,
-            events: 0,
-            held: None,
-        }
+        Self { kind, faults, chunks, bytes: 0, events: 0, held: None }
     }
 
     /// Sends what is due before the first event.
@@ -122,8 +115,7 @@ impl Output {
                 self.chunk(line).await
             }
             Line::UndecodableObject => {
-                self.chunk(event_line("ADDED", &undecodable(self.kind)))
-                    .await
+                self.chunk(event_line("ADDED", &undecodable(self.kind))).await
             }
             Line::Error(code) => {
                 let status = Status::new(code, "simulated failure").to_object();

@@ -38,11 +38,7 @@ impl RecordedRequest {
         Self {
             at: Instant::now(),
             method: head.method.clone(),
-            target: head
-                .uri
-                .path_and_query()
-                .map_or("/", |t| t.as_str())
-                .to_owned(),
+            target: head.uri.path_and_query().map_or("/", |t| t.as_str()).to_owned(),
             headers: head.headers.clone(),
             verb: route.verb,
             resource: route.resource(),

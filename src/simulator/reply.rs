@@ -33,11 +33,7 @@ pub(super) fn written(body: Body) -> Response<Body> {
 
 /// A failure.
 pub(super) fn status(status: &Status) -> Response<Body> {
-    let mut response = whole(
-        code(status.code),
-        "application/json",
-        text(&status.to_object()),
-    );
+    let mut response = whole(code(status.code), "application/json", text(&status.to_object()));
     // The API server sends it along with this `Status` too.
     if status.code == 504 {
         retry_after(&mut response, 1);

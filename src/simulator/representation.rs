@@ -79,10 +79,7 @@ impl Representation {
     ) -> Vec<u8> {
         let (name, api_version) = match self {
             Self::Whole => (format!("{}List", kind.name), kind.api_version()),
-            Self::Metadata => (
-                "PartialObjectMetadataList".to_owned(),
-                METADATA_VERSION.to_owned(),
-            ),
+            Self::Metadata => ("PartialObjectMetadataList".to_owned(), METADATA_VERSION.to_owned()),
         };
         let items: Vec<Vec<u8>> = objects
             .map(|object| match self {
@@ -130,19 +127,10 @@ mod tests {
         for (accept, representation) in [
             ("", Some(Whole)),
             ("*/*", Some(Whole)),
-            (
-                "application/vnd.kubernetes.protobuf,application/json",
-                Some(Whole),
-            ),
+            ("application/vnd.kubernetes.protobuf,application/json", Some(Whole)),
             ("application/vnd.kubernetes.protobuf", None),
-            (
-                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
-                Some(Whole),
-            ),
-            (
-                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-                Some(Metadata),
-            ),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some(Whole)),
+            ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Some(Metadata)),
             (
                 &format!(
                     "application/vnd.kubernetes.protobuf;{PARTIAL},application/json;{PARTIAL},application/json"
@@ -150,11 +138,7 @@ mod tests {
                 Some(Metadata),
             ),
         ] {
-            assert_eq!(
-                Representation::accepted(accept),
-                representation,
-                "{accept:?}"
-            );
+            assert_eq!(Representation::accepted(accept), representation, "{accept:?}");
         }
     }
 }

@@ -61,12 +61,7 @@ pub(super) enum VersionMatch {
 impl Route {
     /// Any path has a route; what is not a resource is `Verb::Other`.
     pub(super) fn of(uri: &Uri) -> Self {
-        let other = Self {
-            verb: Verb::Other,
-            kind: None,
-            namespace: None,
-            name: None,
-        };
+        let other = Self { verb: Verb::Other, kind: None, namespace: None, name: None };
         let segments: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
         let (group, rest) = match segments.as_slice() {
             ["api", "v1", rest @ ..] => ("", rest),
@@ -231,18 +226,13 @@ fn query(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
 }
 
 fn header(headers: &HeaderMap, name: &http::HeaderName) -> String {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
+    let values: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     values.join(",")
 }
 
 fn number(key: &str, value: &str) -> Result<u64, Status> {
-    value
-        .parse()
-        .map_err(|_| Status::new(400, format!("{key}: Invalid value: {value:?}")))
+    value.parse().map_err(|_| Status::new(400, format!("{key}: Invalid value: {value:?}")))
 }
 
 fn is_true(value: &str) -> bool {

@@ -59,7 +59,5 @@ impl Selection {
 
 fn labels_of(metadata: &Value) -> StringMap {
     let labels = metadata["labels"].as_object().into_iter().flatten();
-    labels
-        .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
-        .collect()
+    labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default())).collect()
 }

@@ -128,10 +128,7 @@ impl Simulator {
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let kind = Kind::named(kind)?;
         let state = self.state();
-        state
-            .store
-            .get(kind, &ObjectKey::new(namespace, name))
-            .cloned()
+        state.store.get(kind, &ObjectKey::new(namespace, name)).cloned()
     }
 
     /// All objects of a kind, in the order of namespace and name.
@@ -184,9 +181,7 @@ impl Simulator {
     ) -> Result<(), ApplyError> {
         self.change(|store| {
             store.replace(version);
-            objects
-                .into_iter()
-                .try_for_each(|object| store.apply(object).map(drop))
+            objects.into_iter().try_for_each(|object| store.apply(object).map(drop))
         })
     }
 
@@ -279,11 +274,7 @@ impl Simulator {
                 Fault::Delay(delay) => tokio::time::sleep(*delay).await,
                 Fault::Hang => std::future::pending().await,
                 Fault::Refuse => return Err(Disconnected),
-                Fault::Status {
-                    code,
-                    retry_after,
-                    html,
-                } => {
+                Fault::Status { code, retry_after, html } => {
                     let mut response = match html {
                         true => reply::html(*code),
                         false => reply::status(&refusal(*code, &route)),

@@ -16,21 +16,14 @@ pub(super) struct Status {
 impl Status {
     /// A failure without details.
     pub(super) fn new(code: u16, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            details: Value::Null,
-        }
+        Self { code, message: message.into(), details: Value::Null }
     }
 
     /// No object of that name.
     pub(super) fn not_found(kind: &Kind, name: &str) -> Self {
         Self {
             details: json!({"name": name, "group": kind.group, "kind": kind.plural}),
-            ..Self::new(
-                404,
-                format!("{} {name:?} not found", kind.qualified_plural()),
-            )
+            ..Self::new(404, format!("{} {name:?} not found", kind.qualified_plural()))
         }
     }
 
@@ -41,10 +34,7 @@ impl Status {
 
     /// The version is below what the history holds.
     pub(super) fn expired(version: u64, oldest: u64) -> Self {
-        Self::new(
-            410,
-            format!("too old resource version: {version} ({oldest})"),
-        )
+        Self::new(410, format!("too old resource version: {version} ({oldest})"))
     }
 
     /// The page belongs to an expired version.

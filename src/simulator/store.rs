@@ -149,13 +149,7 @@ impl Store {
             return None;
         }
         let start = self.log.partition_point(|change| change.version <= version);
-        Some(
-            self.log
-                .range(start..)
-                .filter(|change| change.kind == kind)
-                .cloned()
-                .collect(),
-        )
+        Some(self.log.range(start..).filter(|change| change.kind == kind).cloned().collect())
     }
 
     /// Creates or updates an object. Namespace, uid, creation timestamp and resource version are
@@ -218,13 +212,7 @@ impl Store {
             self.forgotten = oldest.version;
             self.floor = self.floor.max(oldest.version);
         }
-        self.log.push_back(Change {
-            version: self.version,
-            kind,
-            key,
-            before,
-            after,
-        });
+        self.log.push_back(Change { version: self.version, kind, key, before, after });
     }
 
     /// Counted, not random: a test that fails says the same thing twice.
@@ -257,9 +245,7 @@ fn kind_of(object: &Value) -> Result<&'static Kind, ApplyError> {
 
 /// Namespace and name; the namespace is set as the API server would.
 fn complete_key(kind: &Kind, object: &mut Value) -> Result<ObjectKey, ApplyError> {
-    let metadata = object["metadata"]
-        .as_object_mut()
-        .ok_or(ApplyError::NotAnObject)?;
+    let metadata = object["metadata"].as_object_mut().ok_or(ApplyError::NotAnObject)?;
     if kind.namespaced {
         let namespace = metadata.entry("namespace").or_insert(Value::Null);
         if namespace.as_str().is_none_or(str::is_empty) {
@@ -270,10 +256,7 @@ fn complete_key(kind: &Kind, object: &mut Value) -> Result<ObjectKey, ApplyError
     }
     let text = |name: &str| metadata.get(name).and_then(Value::as_str);
     let name = text("name").filter(|name| !name.is_empty());
-    Ok(ObjectKey::new(
-        text("namespace").unwrap_or_default(),
-        name.ok_or(ApplyError::NoName)?,
-    ))
+    Ok(ObjectKey::new(text("namespace").unwrap_or_default(), name.ok_or(ApplyError::NoName)?))
 }
 
 /// The identity of an object: its kind and, as stored, its namespace and name.
@@ -293,10 +276,7 @@ mod tests {
 
     fn names(objects: &Objects) -> Vec<(&str, u64)> {
         let content = |object: &Value| object["spec"]["x"].as_u64().unwrap();
-        objects
-            .iter()
-            .map(|(k, o)| (&*k.name, content(o)))
-            .collect()
+        objects.iter().map(|(k, o)| (&*k.name, content(o))).collect()
     }
 
     #[test]
@@ -333,36 +313,22 @@ mod tests {
         other["metadata"]["uid"] = json!("other");
         assert_eq!(store.apply(other), Ok(Applied::Created));
         let changes = store.changes_after(pods, 1).unwrap();
-        let kinds: Vec<_> = changes
-            .iter()
-            .map(|c| (c.before.is_some(), c.after.is_some()))
-            .collect();
+        let kinds: Vec<_> =
+            changes.iter().map(|c| (c.before.is_some(), c.after.is_some())).collect();
         assert_eq!(kinds, [(true, false), (false, true)]);
     }
 
     #[test]
     fn refuses_what_the_server_could_not_store() {
-        let unknown = ApplyError::UnknownKind {
-            api_version: "v1".to_owned(),
-            kind: "Secret".to_owned(),
-        };
+        let unknown =
+            ApplyError::UnknownKind { api_version: "v1".to_owned(), kind: "Secret".to_owned() };
         for (object, error) in [
             (json!(7), ApplyError::NotAnObject),
             (json!({"metadata": {"name": "x"}}), ApplyError::NoKind),
-            (
-                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {}}),
-                unknown,
-            ),
-            (
-                json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}),
-                ApplyError::NoName,
-            ),
+            (json!({"apiVersion": "v1", "kind": "Secret", "metadata": {}}), unknown),
+            (json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}), ApplyError::NoName),
         ] {
-            assert_eq!(
-                Store::default().apply(object.clone()),
-                Err(error),
-                "{object}"
-            );
+            assert_eq!(Store::default().apply(object.clone()), Err(error), "{object}");
         }
     }
 }

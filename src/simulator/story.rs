@@ -36,11 +36,7 @@ pub async fn run(
     pace: RangeInclusive<Duration>,
     sentences: mpsc::Sender<String>,
 ) {
-    let mut story = Story {
-        cluster: Cluster::new(simulator, rng),
-        pace,
-        sentences,
-    };
+    let mut story = Story { cluster: Cluster::new(simulator, rng), pace, sentences };
     while story.chapter().await.is_ok() {}
 }
 
@@ -85,11 +81,9 @@ impl Story {
         let (name, node) = (full_name(&pod), text(&pod["spec"]["nodeName"]));
         let pod = PodName::of(&pod);
         self.cluster.crash(&pod);
-        self.tell(format!("crash: {name} on {node} is not ready"))
-            .await?;
+        self.tell(format!("crash: {name} on {node} is not ready")).await?;
         self.cluster.set_ready(&pod, true);
-        self.tell(format!("crash: {name} on {node} is ready again"))
-            .await
+        self.tell(format!("crash: {name} on {node} is ready again")).await
     }
 
     async fn drain(&mut self) -> Result<(), Unheard> {
@@ -118,9 +112,7 @@ impl Story {
         if owner["kind"] == "StatefulSet" {
             self.take_down(what, pod).await?;
             let node = self.cluster.schedule(owner);
-            return self
-                .bring_up(what, owner, Some(pod.name.clone()), &node)
-                .await;
+            return self.bring_up(what, owner, Some(pod.name.clone()), &node).await;
         }
         let node = self.cluster.schedule(owner);
         self.bring_up(what, owner, None, &node).await?;
@@ -136,19 +128,16 @@ impl Story {
     ) -> Result<(), Unheard> {
         let pod = self.cluster.create(owner, name, node);
         let name = pod.name.clone();
-        self.tell(format!("{what}: {name} is pending on {node}"))
-            .await?;
+        self.tell(format!("{what}: {name} is pending on {node}")).await?;
         self.cluster.start(&pod);
         self.tell(format!("{what}: {name} runs on {node}")).await?;
         self.cluster.set_ready(&pod, true);
-        self.tell(format!("{what}: {name} is ready on {node}"))
-            .await
+        self.tell(format!("{what}: {name} is ready on {node}")).await
     }
 
     async fn take_down(&mut self, what: &str, pod: &PodName) -> Result<(), Unheard> {
         self.cluster.terminate(pod);
-        self.tell(format!("{what}: {} is terminating", pod.name))
-            .await?;
+        self.tell(format!("{what}: {} is terminating", pod.name)).await?;
         self.cluster.remove(pod);
         self.tell(format!("{what}: {} is gone", pod.name)).await
     }
@@ -172,8 +161,7 @@ impl Story {
             .flat_map(|kind| self.simulator().list(kind))
             .flat_map(|owner| {
                 let pods = pods_of(self.simulator(), &owner);
-                pods.into_iter()
-                    .map(move |(name, pod)| (name, pod, owner.clone()))
+                pods.into_iter().map(move |(name, pod)| (name, pod, owner.clone()))
             })
             .filter(|(_, pod, _)| pod["spec"]["nodeName"] == node && !is_terminating(pod))
             .map(|(name, _, owner)| (name, owner))
@@ -183,9 +171,7 @@ impl Story {
     fn owned_by(&self, kind: &str, owner: &Value) -> Vec<Arc<Value>> {
         let objects = self.simulator().list(kind).into_iter();
         let uid = &owner["metadata"]["uid"];
-        objects
-            .filter(|object| object["metadata"]["ownerReferences"][0]["uid"] == *uid)
-            .collect()
+        objects.filter(|object| object["metadata"]["ownerReferences"][0]["uid"] == *uid).collect()
     }
 
     fn simulator(&self) -> &Simulator {

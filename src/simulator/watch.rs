@@ -60,29 +60,18 @@ impl Watch {
         };
         let (start, cursor) = if existing {
             let objects = store.at(kind, current).unwrap_or_default();
-            let selected = objects
-                .into_values()
-                .filter(|object| options.selection.matches(kind, object));
+            let selected =
+                objects.into_values().filter(|object| options.selection.matches(kind, object));
             (Start::Objects(selected.collect()), current)
         } else if wanted == 0 {
             (Start::Objects(Vec::new()), current)
         } else if wanted < store.floor() {
-            (
-                Start::Expired(Status::expired(wanted, store.floor())),
-                current,
-            )
+            (Start::Expired(Status::expired(wanted, store.floor())), current)
         } else {
             // A version that is still to come is taken as it is: changes up to it are skipped.
             (Start::Objects(Vec::new()), wanted)
         };
-        Ok(Self {
-            simulator,
-            kind,
-            options,
-            start,
-            epoch: store.epoch(),
-            cursor,
-        })
+        Ok(Self { simulator, kind, options, start, epoch: store.epoch(), cursor })
     }
 
     /// The body that carries it.
@@ -119,10 +108,8 @@ impl Watch {
         }
         loop {
             changed.mark_unchanged();
-            let (changes, version) = self
-                .simulator
-                .changes_after(self.kind, self.cursor, self.epoch)
-                .ok_or(End::Cut)?;
+            let (changes, version) =
+                self.simulator.changes_after(self.kind, self.cursor, self.epoch).ok_or(End::Cut)?;
             for change in changes {
                 if let Some((kind, object)) = self.event_of(&change) {
                     output.event(kind, &object).await?;
@@ -157,9 +144,7 @@ impl Watch {
     /// What a change is for a watch that sees only the selected objects.
     fn event_of(&self, change: &Change) -> Option<(&'static str, Value)> {
         let selected = |object: &Option<Arc<Value>>| {
-            object
-                .clone()
-                .filter(|object| self.options.selection.matches(self.kind, object))
+            object.clone().filter(|object| self.options.selection.matches(self.kind, object))
         };
         let (kind, object) = match (selected(&change.before), selected(&change.after)) {
             (None, None) => return None,

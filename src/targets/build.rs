@@ -12,11 +12,7 @@ use crate::index::Snapshot;
 /// now, cut down to the snapshot's node. The profile is the caller's to choose: `query.compat`
 /// is not looked at.
 pub fn build(snapshot: &Snapshot, query: &Query, profile: Profile) -> Targets {
-    let view = View {
-        snapshot,
-        query,
-        profile,
-    };
+    let view = View { snapshot, query, profile };
     let mut output = Output::of_node(&snapshot.node);
     match query.role {
         Role::Pod => role_pod::build(&view, &mut output),

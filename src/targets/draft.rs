@@ -46,10 +46,8 @@ impl Draft {
     /// one name the greater wins, where upstream picks at random.
     pub(super) fn set_labels_and_annotations(&mut self, resource: &str, meta: &Metadata) {
         for (kind, pairs) in [("label", &meta.labels), ("annotation", &meta.annotations)] {
-            let (value_stem, presence_stem) = (
-                format!("{resource}_{kind}"),
-                format!("{resource}_{kind}present"),
-            );
+            let (value_stem, presence_stem) =
+                (format!("{resource}_{kind}"), format!("{resource}_{kind}present"));
             for (key, value) in pairs.iter() {
                 self.set_keyed(&value_stem, key, value);
                 self.set_keyed(&presence_stem, key, "true");
@@ -76,28 +74,19 @@ pub(super) fn target_of(drafts: &[&Draft], address: String) -> Target {
     Target {
         address,
         labels,
-        sources: drafts
-            .iter()
-            .flat_map(|draft| draft.sources.iter().cloned())
-            .collect(),
+        sources: drafts.iter().flat_map(|draft| draft.sources.iter().cloned()).collect(),
     }
 }
 
 /// Host and port as one address; a host with colons is bracketed (Go's `net.JoinHostPort`).
 pub(super) fn join_host_port(host: &str, port: i32) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    }
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// The key as part of a label name: each character that may not stand there becomes one `_`
 /// (Prometheus' `strutil.SanitizeLabelName`).
 fn sanitized(key: &str) -> String {
-    key.chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
+    key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -127,10 +116,7 @@ mod tests {
     fn of_colliding_keys_the_greater_wins_even_if_empty() {
         let with = |pairs: [(&str, &str); 2]| {
             let mut draft = Draft::default();
-            let meta = Metadata {
-                labels: pairs.into_iter().collect(),
-                ..Metadata::default()
-            };
+            let meta = Metadata { labels: pairs.into_iter().collect(), ..Metadata::default() };
             draft.set_labels_and_annotations("pod", &meta);
             let labels = target_of(&[&draft], String::new()).labels;
             labels.into_iter().collect::<Vec<_>>()

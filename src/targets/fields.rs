@@ -31,10 +31,7 @@ pub(super) fn value<'a, T: Selectable>(object: &'a T, name: &str) -> &'a str {
 }
 
 fn reader<T: Selectable>(name: &str) -> Option<fn(&T) -> &str> {
-    T::FIELDS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, read)| *read)
+    T::FIELDS.iter().find(|(known, _)| *known == name).map(|(_, read)| *read)
 }
 
 fn bool_text(value: bool) -> &'static str {
@@ -108,24 +105,14 @@ mod tests {
     fn unknown_fields_are_named() {
         let selector = FieldSelector::parse("metadata.name=a,spec.hostNetwork!=true").unwrap();
         assert_eq!(unknown_field::<Pod>(&selector), None);
-        assert_eq!(
-            unknown_field::<EndpointSlice>(&selector),
-            Some("spec.hostNetwork")
-        );
-        assert_eq!(
-            unknown_field::<Service>(&selector),
-            Some("spec.hostNetwork")
-        );
+        assert_eq!(unknown_field::<EndpointSlice>(&selector), Some("spec.hostNetwork"));
+        assert_eq!(unknown_field::<Service>(&selector), Some("spec.hostNetwork"));
         assert_eq!(unknown_field::<Node>(&selector), Some("spec.hostNetwork"));
     }
 
     #[test]
     fn values() {
-        let pod = Pod {
-            node_name: "n1".into(),
-            ip: "10.0.0.1".into(),
-            ..Pod::default()
-        };
+        let pod = Pod { node_name: "n1".into(), ip: "10.0.0.1".into(), ..Pod::default() };
         for (field, expected) in [
             ("spec.nodeName", "n1"),
             ("spec.host", "n1"),
@@ -136,11 +123,8 @@ mod tests {
         ] {
             assert_eq!(value(&pod, field), expected, "{field}");
         }
-        let service = Service {
-            kind: "ClusterIP".into(),
-            cluster_ip: "None".into(),
-            ..Service::default()
-        };
+        let service =
+            Service { kind: "ClusterIP".into(), cluster_ip: "None".into(), ..Service::default() };
         assert_eq!(value(&service, "spec.type"), "ClusterIP");
         assert_eq!(value(&service, "spec.clusterIP"), "None");
     }

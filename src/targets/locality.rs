@@ -49,10 +49,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_applies() {
-        let pod = |node: &str| Pod {
-            node_name: node.into(),
-            ..Pod::default()
-        };
+        let pod = |node: &str| Pod { node_name: node.into(), ..Pod::default() };
         let (on_p, nowhere) = (pod("p"), pod(""));
         let no_node = Place::Unassigned(Reason::NoNode);
         for (node_name, reference, pod, expected) in [
@@ -62,12 +59,7 @@ mod tests {
             (None, Some(("Node", "")), None, no_node),
             (None, Some(("Pod", "x")), Some(&on_p), Place::Node("p")),
             (None, Some(("Pod", "x")), Some(&nowhere), no_node),
-            (
-                None,
-                Some(("Pod", "x")),
-                None,
-                Place::Unassigned(Reason::PodNotHere),
-            ),
+            (None, Some(("Pod", "x")), None, Place::Unassigned(Reason::PodNotHere)),
             (None, Some(("Foo", "x")), None, no_node),
             (None, None, None, no_node),
         ] {
@@ -80,11 +72,7 @@ mod tests {
                 }),
                 ..Endpoint::default()
             };
-            assert_eq!(
-                Place::of_endpoint(&endpoint, pod),
-                expected,
-                "{endpoint:?} {pod:?}"
-            );
+            assert_eq!(Place::of_endpoint(&endpoint, pod), expected, "{endpoint:?} {pod:?}");
         }
     }
 }

@@ -15,10 +15,7 @@ pub(super) struct Output<'a> {
 impl<'a> Output<'a> {
     /// Nothing yet.
     pub(super) fn of_node(node: &'a str) -> Self {
-        Self {
-            node,
-            targets: Targets::default(),
-        }
+        Self { node, targets: Targets::default() }
     }
 
     /// Whether a target of that place would be kept: if not, its labels need not be built.

@@ -50,9 +50,6 @@ pub(super) fn set_container_port(draft: &mut Draft, port: &ContainerPort) {
 /// The containers, each with whether it is an init container: regular ones first.
 pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = (&Container, bool)> {
     let regular = pod.containers.iter().map(|container| (container, false));
-    let init = pod
-        .init_containers
-        .iter()
-        .map(|container| (container, true));
+    let init = pod.init_containers.iter().map(|container| (container, true));
     regular.chain(init)
 }

@@ -35,14 +35,12 @@ impl Profile {
     fn of_version(user_agent: &str) -> Option<Self> {
         let (major, rest) = user_agent.strip_prefix("Prometheus/")?.split_once('.')?;
         let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-        Some(
-            match (major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?) {
-                (0..=2, _) => Self::V2_53,
-                (3, 0..=10) => Self::V3_5,
-                (3, 11) => Self::V3_11,
-                _ => Self::Latest,
-            },
-        )
+        Some(match (major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?) {
+            (0..=2, _) => Self::V2_53,
+            (3, 0..=10) => Self::V3_5,
+            (3, 11) => Self::V3_11,
+            _ => Self::Latest,
+        })
     }
 
     /// Whether init containers are matched, and give extra targets, in the endpoints roles.
@@ -113,11 +111,7 @@ mod tests {
             ("curl/8.0", Profile::Latest),
             ("", Profile::Latest),
         ] {
-            assert_eq!(
-                Profile::of_user_agent(user_agent),
-                profile,
-                "{user_agent:?}"
-            );
+            assert_eq!(Profile::of_user_agent(user_agent), profile, "{user_agent:?}");
         }
     }
 }

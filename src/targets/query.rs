@@ -121,9 +121,9 @@ impl Query {
         } = self.attach;
         let mut needed = match self.role {
             Role::Pod => ResourceSet::EMPTY.with(Resource::Pods),
-            Role::EndpointSlice => [Resource::Pods, Resource::Services, Resource::EndpointSlices]
-                .into_iter()
-                .collect(),
+            Role::EndpointSlice => {
+                [Resource::Pods, Resource::Services, Resource::EndpointSlices].into_iter().collect()
+            }
             Role::Node => ResourceSet::EMPTY.with(Resource::Nodes),
         };
         for (asked, resource) in [

@@ -35,13 +35,8 @@ fn is_asked_for(view: &View<'_>, service: Option<&Service>) -> bool {
 fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>) -> bool {
     view.profile.drops_secondary_family()
         && service.is_some_and(|service| {
-            matches!(
-                &*service.ip_family_policy,
-                "PreferDualStack" | "RequireDualStack"
-            ) && service
-                .ip_families
-                .first()
-                .is_some_and(|primary| *primary != slice.address_type)
+            matches!(&*service.ip_family_policy, "PreferDualStack" | "RequireDualStack")
+                && service.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
         })
 }
 
@@ -121,11 +116,7 @@ fn add_endpoint(
 /// Whether the port passes the filter `port=`.
 fn is_wanted(view: &View<'_>, port: &SlicePort) -> bool {
     let wanted = &view.query.ports;
-    wanted.is_empty()
-        || port
-            .name
-            .as_deref()
-            .is_some_and(|name| wanted.contains(name))
+    wanted.is_empty() || port.name.as_deref().is_some_and(|name| wanted.contains(name))
 }
 
 /// A Node reference wins over `nodeName`, and there is no fallback.

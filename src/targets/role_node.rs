@@ -7,14 +7,8 @@ use super::view::View;
 use crate::objects::Node;
 
 /// Which address is scraped: the first of the first type that exists.
-const ADDRESS_TYPES: [&str; 6] = [
-    "InternalIP",
-    "InternalDNS",
-    "ExternalIP",
-    "ExternalDNS",
-    "LegacyHostIP",
-    "Hostname",
-];
+const ADDRESS_TYPES: [&str; 6] =
+    ["InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS", "LegacyHostIP", "Hostname"];
 
 /// Adds the targets of all Nodes, of which there is one: the own.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {

@@ -32,21 +32,13 @@ impl<'a> View<'a> {
     /// The slices, for role endpointslice.
     pub(super) fn slices(&self) -> impl Iterator<Item = &'a EndpointSlice> {
         let query = self.query;
-        seen(
-            &self.snapshot.slices,
-            &query.namespaces,
-            &query.selectors.endpointslice,
-        )
+        seen(&self.snapshot.slices, &query.namespaces, &query.selectors.endpointslice)
     }
 
     /// The Nodes, for role node.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> {
         let selector = &self.query.selectors.node;
-        self.snapshot
-            .nodes
-            .iter()
-            .map(|node| &**node)
-            .filter(|node| selector.selects(*node))
+        self.snapshot.nodes.iter().map(|node| &**node).filter(|node| selector.selects(*node))
     }
 
     /// The Pod that the endpoint refers to. It may be in another namespace than the slice, but
@@ -65,10 +57,8 @@ impl<'a> View<'a> {
 
     /// The Service that the slice's label names.
     pub(super) fn service_of(&self, slice: &EndpointSlice) -> Option<&'a Service> {
-        let service = self
-            .snapshot
-            .services
-            .get(&slice.meta.key.namespace, slice.service_name()?)?;
+        let service =
+            self.snapshot.services.get(&slice.meta.key.namespace, slice.service_name()?)?;
         Some(&**service).filter(|service| self.query.selectors.service.selects(*service))
     }
 
@@ -90,9 +80,7 @@ fn seen<'a, T: Stored + Selectable>(
     selector: &'a Selector,
 ) -> impl Iterator<Item = &'a T> {
     let everywhere = namespaces.is_empty().then(|| store.iter());
-    let named = namespaces
-        .iter()
-        .flat_map(|namespace| store.in_namespace(namespace));
+    let named = namespaces.iter().flat_map(|namespace| store.in_namespace(namespace));
     everywhere
         .into_iter()
         .flatten()

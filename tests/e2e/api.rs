@@ -13,34 +13,25 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) async fn of(plane: &ControlPlane) -> Self {
-        let source = Source::Kubeconfig {
-            paths: vec![plane.kubeconfig()],
-            context: None,
-        };
-        Self {
-            client: connect(&source).await.expect("a good kubeconfig"),
-        }
+        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
+        Self { client: connect(&source).await.expect("a good kubeconfig") }
     }
 
     /// Creates an object, and writes its status where it has one.
     pub(crate) async fn create(&self, mut object: Value) {
         let path = path_of(&object);
-        let status = object
-            .as_object_mut()
-            .and_then(|fields| fields.remove("status"));
+        let status = object.as_object_mut().and_then(|fields| fields.remove("status"));
         let created = self.send("POST", &path, "application/json", &object).await;
         if let (Some(status), Some(name)) = (status, created["metadata"]["name"].as_str()) {
             let target = format!("{path}/{name}/status");
             let patch = json!({"status": status});
-            self.send("PATCH", &target, "application/merge-patch+json", &patch)
-                .await;
+            self.send("PATCH", &target, "application/merge-patch+json", &patch).await;
         }
     }
 
     /// Deletes an object; one with a finalizer stays, terminating.
     pub(crate) async fn delete(&self, path: &str) {
-        self.send("DELETE", path, "application/json", &json!({}))
-            .await;
+        self.send("DELETE", path, "application/json", &json!({})).await;
     }
 
     /// Posts to a path that is no list.
@@ -55,16 +46,11 @@ impl Api {
 
     /// Reads a path.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        self.send("GET", path, "application/json", &Value::Null)
-            .await
+        self.send("GET", path, "application/json", &Value::Null).await
     }
 
     async fn send(&self, method: &str, target: &str, content_type: &str, body: &Value) -> Value {
-        let body_text = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
+        let body_text = if body.is_null() { String::new() } else { body.to_string() };
         let request = http::Request::builder()
             .method(method)
             .uri(target)
@@ -72,22 +58,11 @@ impl Api {
             .header("accept", "application/json")
             .body(Body::from(body_text.into_bytes()))
             .expect("a good request");
-        let answer = self
-            .client
-            .send(request)
-            .await
-            .expect("the API server answers");
+        let answer = self.client.send(request).await.expect("the API server answers");
         let status = answer.status();
-        let bytes = answer
-            .into_body()
-            .collect_bytes()
-            .await
-            .expect("a whole answer");
+        let bytes = answer.into_body().collect_bytes().await.expect("a whole answer");
         let text = String::from_utf8_lossy(&bytes);
-        assert!(
-            status.is_success(),
-            "{method} {target}: {status}: {text}\n{body}"
-        );
+        assert!(status.is_success(), "{method} {target}: {status}: {text}\n{body}");
         serde_json::from_str(&text).expect("JSON")
     }
 }
@@ -96,11 +71,7 @@ impl Api {
 fn path_of(object: &Value) -> String {
     let (kind, version) = (object["kind"].as_str(), object["apiVersion"].as_str());
     let (kind, version) = (kind.expect("a kind"), version.expect("an apiVersion"));
-    let root = if version.contains('/') {
-        "/apis"
-    } else {
-        "/api"
-    };
+    let root = if version.contains('/') { "/apis" } else { "/api" };
     let plural = match kind {
         "Endpoints" => "endpoints".to_owned(),
         kind => format!("{}s", kind.to_lowercase()),

@@ -44,16 +44,8 @@ impl ControlPlane {
         let [etcd, peer, api] = free_ports();
         let etcd_url = format!("http://127.0.0.1:{etcd}");
         let url = format!("https://127.0.0.1:{api}");
-        write(
-            folder.path(),
-            "tokens.csv",
-            &format!("{ADMIN},admin,admin,system:masters\n"),
-        );
-        write(
-            folder.path(),
-            "admin.kubeconfig",
-            &kubeconfig(&url, &path("ca.crt"), ADMIN),
-        );
+        write(folder.path(), "tokens.csv", &format!("{ADMIN},admin,admin,system:masters\n"));
+        write(folder.path(), "admin.kubeconfig", &kubeconfig(&url, &path("ca.crt"), ADMIN));
 
         let api_server = [
             format!("--etcd-servers={etcd_url}"),
@@ -64,10 +56,7 @@ impl ControlPlane {
             "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112".to_owned(), // dual stack
             "--service-account-issuer=https://issuer.invalid".to_owned(),
             format!("--service-account-key-file={}", path("accounts.pub")),
-            format!(
-                "--service-account-signing-key-file={}",
-                path("accounts.key")
-            ),
+            format!("--service-account-signing-key-file={}", path("accounts.key")),
             format!("--token-auth-file={}", path("tokens.csv")),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--disable-admission-plugins=ServiceAccount".to_owned(), // Pods need no account
@@ -90,27 +79,15 @@ impl ControlPlane {
             "--leader-elect=false".to_owned(),
             "--kube-api-qps=2000".to_owned(),
             "--kube-api-burst=4000".to_owned(),
-            format!(
-                "--service-account-private-key-file={}",
-                path("accounts.key")
-            ),
+            format!("--service-account-private-key-file={}", path("accounts.key")),
             format!("--root-ca-file={}", path("ca.crt")),
             "--secure-port=0".to_owned(),
         ];
         let processes = Mutex::default();
-        let plane = Self {
-            url,
-            folder,
-            processes,
-            api_server: api_server.to_vec(),
-        };
+        let plane = Self { url, folder, processes, api_server: api_server.to_vec() };
         plane.spawn("etcd", "ETCD_BIN", &etcd);
         plane.start_api_server();
-        plane.spawn(
-            "kube-controller-manager",
-            "KUBERNETES_BIN",
-            &controller_manager,
-        );
+        plane.spawn("kube-controller-manager", "KUBERNETES_BIN", &controller_manager);
         plane
     }
 
@@ -123,10 +100,7 @@ impl ControlPlane {
     /// Kills the API server. The rest stays.
     pub(crate) fn kill_api_server(&self) {
         let mut processes = self.processes.lock().unwrap();
-        let at = processes
-            .iter()
-            .position(|(name, _)| *name == API_SERVER)
-            .expect("it runs");
+        let at = processes.iter().position(|(name, _)| *name == API_SERVER).expect("it runs");
         end(&mut processes.remove(at).1);
     }
 
@@ -174,10 +148,7 @@ impl ControlPlane {
             }
             for (name, child) in self.processes.lock().unwrap().iter_mut() {
                 if let Some(status) = child.try_wait().expect("a child of ours") {
-                    panic!(
-                        "{name} ended with {status}:\n{}",
-                        end_of_log(self.folder.path(), name)
-                    );
+                    panic!("{name} ended with {status}:\n{}", end_of_log(self.folder.path(), name));
                 }
             }
             let why = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -215,10 +186,7 @@ pub(crate) fn kubeconfig(url: &str, ca_file: &str, token: &str) -> String {
         "clusters: [{{name: c, cluster: {{server: '{url}', certificate-authority: '{ca_file}'}}}}]"
     );
     let _ = writeln!(text, "users: [{{name: u, user: {{token: '{token}'}}}}]");
-    let _ = writeln!(
-        text,
-        "contexts: [{{name: c, context: {{cluster: c, user: u}}}}]"
-    );
+    let _ = writeln!(text, "contexts: [{{name: c, context: {{cluster: c, user: u}}}}]");
     text
 }
 
@@ -246,9 +214,7 @@ fn write_certificates(folder: &Path) {
     let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
     let server = CertificateParams::new(names).expect("good names");
     let server_key = key();
-    let certificate = server
-        .signed_by(&server_key, &authority)
-        .expect("a certificate");
+    let certificate = server.signed_by(&server_key, &authority).expect("a certificate");
     write(folder, "ca.crt", &authority.pem());
     write(folder, "server.crt", &certificate.pem());
     write(folder, "server.key", &server_key.serialize_pem());

@@ -25,11 +25,7 @@ const JOBS: [(&str, &str, &str); 4] = [
     ("pod", "", ""),
     ("pod", ", attach_metadata: {node: true}", "&attach=node"),
     ("endpointslice", "", ""),
-    (
-        "endpointslice",
-        ", attach_metadata: {node: true}",
-        "&attach=node",
-    ),
+    ("endpointslice", ", attach_metadata: {node: true}", "&attach=node"),
 ];
 
 #[derive(Deserialize)]
@@ -40,10 +36,8 @@ struct Group {
 
 /// The seed is printed, and taken from `SEED` to play a run again.
 fn seed() -> u64 {
-    std::env::var("SEED").map_or_else(
-        |_| fastrand::u64(..),
-        |text| text.parse().expect("SEED is a number"),
-    )
+    std::env::var("SEED")
+        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("SEED is a number"))
 }
 
 pub(crate) fn random_clusters(plane: &ControlPlane) {
@@ -62,18 +56,14 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
                 let name = object["metadata"]["name"].as_str().unwrap().to_owned();
                 api.create(object).await;
                 if terminates {
-                    api.delete(&format!("/api/v1/namespaces/{namespace}/pods/{name}"))
-                        .await;
+                    api.delete(&format!("/api/v1/namespaces/{namespace}/pods/{name}")).await;
                 }
             }
             namespaces.push(namespace);
         }
         quiesce(&api).await;
 
-        let source = Source::Kubeconfig {
-            paths: vec![plane.kubeconfig()],
-            context: None,
-        };
+        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
         let mut sidecars = Vec::new();
         for node in NODES {
             sidecars.push(Served::start(&source, node).await);
@@ -122,21 +112,12 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
 /// The reason for the whole design.
 pub(crate) fn slices_cannot_be_selected_by_node(plane: &ControlPlane) {
     block_on(async {
-        let source = Source::Kubeconfig {
-            paths: vec![plane.kubeconfig()],
-            context: None,
-        };
+        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
         let client = nodelocal_sd::kube::connect(&source).await.unwrap();
         for resource in ["discovery.k8s.io/v1/endpointslices", "/v1/endpoints"] {
-            let root = if resource.starts_with('/') {
-                "/api"
-            } else {
-                "/apis/"
-            };
+            let root = if resource.starts_with('/') { "/api" } else { "/apis/" };
             let uri = format!("{root}{resource}?fieldSelector=spec.nodeName%3Dnode-a");
-            let request = http::Request::get(uri)
-                .body(kube::client::Body::empty())
-                .unwrap();
+            let request = http::Request::get(uri).body(kube::client::Body::empty()).unwrap();
             let answer = client.send(request).await.unwrap();
             assert_eq!(answer.status(), 400, "{resource}");
             let body = answer.into_body().collect_bytes().await.unwrap();
@@ -185,14 +166,9 @@ fn config(plane: &ControlPlane, namespaces: &[String]) -> String {
 
 /// The label profile of its version.
 async fn profile_of(prometheus: &Prometheus) -> Profile {
-    let answer = get(&format!("{}/api/v1/status/buildinfo", prometheus.url))
-        .await
-        .unwrap();
+    let answer = get(&format!("{}/api/v1/status/buildinfo", prometheus.url)).await.unwrap();
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-    Profile::of_user_agent(&format!(
-        "Prometheus/{}",
-        answer["data"]["version"].as_str().unwrap()
-    ))
+    Profile::of_user_agent(&format!("Prometheus/{}", answer["data"]["version"].as_str().unwrap()))
 }
 
 /// Our answer in the form in which Prometheus shows targets.
@@ -214,11 +190,7 @@ fn discovered(body: &str) -> Vec<Discovered> {
 
 /// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
 fn target_node(target: &Discovered) -> Option<&str> {
-    let label = |name: &str| {
-        target
-            .get(&format!("__meta_kubernetes_{name}"))
-            .map(String::as_str)
-    };
+    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
     let by_reference = || {
         let kind = label("endpointslice_address_target_kind");
         label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
@@ -231,17 +203,9 @@ fn target_node(target: &Discovered) -> Option<&str> {
 /// What only one side has, briefly.
 fn difference(node: &str, ours: &[Discovered], expected: &[Discovered]) -> String {
     let only = |these: &[Discovered], those: &[Discovered]| {
-        let such: Vec<_> = these
-            .iter()
-            .filter(|target| !those.contains(target))
-            .take(2)
-            .cloned()
-            .collect();
+        let such: Vec<_> =
+            these.iter().filter(|target| !those.contains(target)).take(2).cloned().collect();
         format!("{such:#?}")
     };
-    format!(
-        "{node}: only ours {}\nonly its own {}",
-        only(ours, expected),
-        only(expected, ours)
-    )
+    format!("{node}: only ours {}\nonly its own {}", only(ours, expected), only(expected, ours))
 }

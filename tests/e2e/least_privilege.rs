@@ -49,19 +49,13 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
         for (number, rule) in rules.iter().enumerate() {
             for (at, verb) in rule["verbs"].as_array().unwrap().iter().enumerate() {
                 let mut less = role.clone();
-                less["rules"][number]["verbs"]
-                    .as_array_mut()
-                    .unwrap()
-                    .remove(at);
+                less["rules"][number]["verbs"].as_array_mut().unwrap().remove(at);
                 // The API server wants at least one verb.
                 if less["rules"][number]["verbs"] == json!([]) {
                     less["rules"].as_array_mut().unwrap().remove(number);
                 }
-                api.replace(
-                    "/apis/rbac.authorization.k8s.io/v1/clusterroles/nodelocal-sd",
-                    &less,
-                )
-                .await;
+                api.replace("/apis/rbac.authorization.k8s.io/v1/clusterroles/nodelocal-sd", &less)
+                    .await;
                 let resource = rule["resources"][0].as_str().unwrap();
                 let what = format!("without {verb} on {resource} something is missing");
                 eventually(&what, || async {
@@ -77,21 +71,14 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
                 .await;
             }
         }
-        api.replace(
-            "/apis/rbac.authorization.k8s.io/v1/clusterroles/nodelocal-sd",
-            &role,
-        )
-        .await;
+        api.replace("/apis/rbac.authorization.k8s.io/v1/clusterroles/nodelocal-sd", &role).await;
         eventually("and with all of them nothing is", || troubles(&file)).await;
     });
 }
 
 /// What a sidecar with that token cannot do.
 async fn troubles(kubeconfig: &Path) -> Result<(), String> {
-    let source = Source::Kubeconfig {
-        paths: vec![kubeconfig.to_owned()],
-        context: None,
-    };
+    let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
     let sidecar = Sidecar::start(NODE, connect(&source).await.unwrap(), Timing::alone());
     let answers = Answers::new(
         Arc::clone(&sidecar.snapshots),
@@ -107,13 +94,8 @@ async fn troubles(kubeconfig: &Path) -> Result<(), String> {
     // Synced; but do the watches open? Each says so by its first bookmark, or by its refusal, which
     // comes at once.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let troubles = Resource::ALL
-        .into_iter()
-        .filter_map(|r| sidecar.board.of(r).view().trouble);
-    troubles
-        .map(|trouble| Err(trouble.message))
-        .next()
-        .unwrap_or(Ok(()))
+    let troubles = Resource::ALL.into_iter().filter_map(|r| sidecar.board.of(r).view().trouble);
+    troubles.map(|trouble| Err(trouble.message)).next().unwrap_or(Ok(()))
 }
 
 /// A token of the account, bound to a Pod as the kubelet's are.
@@ -128,11 +110,9 @@ async fn token(api: &Api) -> String {
 /// A Node, the agent's Pod, and Pods whose owners have to be read. The owners are real: the garbage
 /// collector deletes what belongs to nobody.
 async fn create_objects(api: &Api) {
-    api.create(
-        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE},
-        "status": {"addresses": [{"type": "InternalIP", "address": "10.0.9.1"}]}}),
-    )
-    .await;
+    api.create(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE},
+        "status": {"addresses": [{"type": "InternalIP", "address": "10.0.9.1"}]}}))
+        .await;
     api.create(pod("agent", &json!([]))).await;
     let template = json!({"metadata": {"labels": {"app": "owned"}},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
@@ -152,11 +132,7 @@ async fn create_objects(api: &Api) {
             json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}),
         )
         .await;
-        let owner = api
-            .get(&format!(
-                "/apis/{version}/namespaces/monitoring/{plural}/owner"
-            ))
-            .await;
+        let owner = api.get(&format!("/apis/{version}/namespaces/monitoring/{plural}/owner")).await;
         let reference = json!([{"apiVersion": version, "kind": kind, "name": "owner",
             "uid": owner["metadata"]["uid"], "controller": true}]);
         api.create(pod(&format!("of-{plural}"), &reference)).await;

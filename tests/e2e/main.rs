@@ -12,10 +12,7 @@ mod differential;
 mod least_privilege;
 mod outage;
 mod random_cluster;
-#[expect(
-    dead_code,
-    reason = "shared with the integration tests, which use all of it"
-)]
+#[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 
@@ -32,10 +29,7 @@ const TESTS: [(&str, Test); 4] = [
         "least_privilege::each_right_is_needed_and_enough",
         least_privilege::each_right_is_needed_and_enough,
     ),
-    (
-        "differential::random_clusters",
-        differential::random_clusters,
-    ),
+    ("differential::random_clusters", differential::random_clusters),
     (
         "differential::slices_cannot_be_selected_by_node",
         differential::slices_cannot_be_selected_by_node,
@@ -63,9 +57,5 @@ fn main() -> ExitCode {
 
 /// Runs a test's future; one thread, as the sidecar itself has.
 fn block_on(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(test);
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }

@@ -17,8 +17,7 @@ pub(crate) fn of_the_api_server(plane: &ControlPlane) {
     block_on(async {
         let api = Api::of(plane).await;
         // The endpointslice controller leaves out Pods whose Node does not exist.
-        api.create(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}))
-            .await;
+        api.create(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await;
         api.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NODE}}))
             .await;
         api.create(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": NODE},
@@ -27,10 +26,7 @@ pub(crate) fn of_the_api_server(plane: &ControlPlane) {
         for number in 0..PODS {
             api.create(pod(number)).await;
         }
-        let source = Source::Kubeconfig {
-            paths: vec![plane.kubeconfig()],
-            context: None,
-        };
+        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
         let sidecar = Served::start(&source, NODE).await;
         let urls = ["pod", "endpointslice"]
             .map(|role| format!("{}/sd/{role}?namespace={NODE}", sidecar.url));
@@ -44,11 +40,7 @@ pub(crate) fn of_the_api_server(plane: &ControlPlane) {
         plane.kill_api_server();
         for _ in 0..50 {
             for (url, before) in urls.iter().zip(&before) {
-                assert_eq!(
-                    &get(url).await.unwrap(),
-                    before,
-                    "while the API server is away"
-                );
+                assert_eq!(&get(url).await.unwrap(), before, "while the API server is away");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -69,11 +61,7 @@ pub(crate) fn of_the_api_server(plane: &ControlPlane) {
 
 fn targets(body: &str, expected: usize) -> Result<String, String> {
     let count = body.matches("\"targets\"").count();
-    if count == expected {
-        Ok(body.to_owned())
-    } else {
-        Err(format!("{count} targets"))
-    }
+    if count == expected { Ok(body.to_owned()) } else { Err(format!("{count} targets")) }
 }
 
 fn pod(number: usize) -> Value {

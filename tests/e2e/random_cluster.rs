@@ -80,12 +80,8 @@ fn service(namespace: &str, number: usize, rng: &mut Rng) -> Vec<Value> {
         _ => {}
     }
     if spec["type"] != "ExternalName" {
-        let policy = [
-            "SingleStack",
-            "SingleStack",
-            "PreferDualStack",
-            "RequireDualStack",
-        ][rng.usize(0..4)];
+        let policy =
+            ["SingleStack", "SingleStack", "PreferDualStack", "RequireDualStack"][rng.usize(0..4)];
         spec["ipFamilyPolicy"] = policy.into();
         let first = ["IPv4", "IPv4", "IPv6"][rng.usize(0..3)];
         spec["ipFamilies"] = match (policy, first) {
@@ -122,10 +118,9 @@ fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
     };
     let mut containers = Vec::new();
     for container in 0..rng.usize(1..4) {
-        containers.push(
-            json!({"name": format!("c{container}"), "image": format!("img:{container}"),
-            "ports": ports(container, rng)}),
-        );
+        containers
+            .push(json!({"name": format!("c{container}"), "image": format!("img:{container}"),
+            "ports": ports(container, rng)}));
     }
     let mut spec =
         json!({"nodeName": node, "containers": containers, "terminationGracePeriodSeconds": 0});
@@ -151,15 +146,8 @@ fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
         _ => vec![v4],
     };
     let ready = rng.u8(0..4) != 0;
-    let phase = [
-        "Running",
-        "Running",
-        "Running",
-        "Running",
-        "Pending",
-        "Failed",
-        "Succeeded",
-    ][rng.usize(0..7)];
+    let phase = ["Running", "Running", "Running", "Running", "Pending", "Failed", "Succeeded"]
+        [rng.usize(0..7)];
     let mut status = json!({"phase": phase,
         "hostIP": "10.0.0.1", "hostIPs": [{"ip": "10.0.0.1"}],
         "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}],
@@ -202,9 +190,7 @@ fn unify_host_ports(spec: &mut Value) {
         let Some(containers) = spec[list].as_array_mut() else {
             continue;
         };
-        for ports in containers
-            .iter_mut()
-            .filter_map(|container| container["ports"].as_array_mut())
+        for ports in containers.iter_mut().filter_map(|container| container["ports"].as_array_mut())
         {
             ports.retain(|port| {
                 taken.insert((port["containerPort"].clone(), port["protocol"].clone()))

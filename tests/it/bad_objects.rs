@@ -30,12 +30,7 @@ const WAYS: [Spoil; 2] = [
 
 async fn addresses(asked: &Asked) -> usize {
     sleep(Duration::from_millis(1)).await; // what has happened reaches the index
-    asked
-        .ask("pod", PATIENCE)
-        .await
-        .expect("an answer")
-        .targets()
-        .len()
+    asked.ask("pod", PATIENCE).await.expect("an answer").targets().len()
 }
 
 fn spoiled(name: &str, spoil: fn(&mut Value)) -> Value {
@@ -55,11 +50,7 @@ async fn in_a_watch() {
         let name = world::pod_name(7);
         world::put(&simulator, spoiled(&name, spoil));
         world::put(&simulator, world::pod("new", NODE, "10.1.0.100"));
-        assert_eq!(
-            addresses(&asked).await,
-            PODS + 1,
-            "{what}: the old state, and the next event"
-        );
+        assert_eq!(addresses(&asked).await, PODS + 1, "{what}: the old state, and the next event");
         assert_eq!(counted(&asked), 1, "{what}");
 
         simulator.delete("Pod", "shop", &name);
@@ -81,11 +72,7 @@ async fn in_a_list() {
         simulator.delete("Pod", "shop", &world::pod_name(8));
         simulator.compact();
         sleep(Duration::from_secs(60)).await;
-        assert_eq!(
-            addresses(&asked).await,
-            PODS - 1,
-            "{what}: all but the deleted one"
-        );
+        assert_eq!(addresses(&asked).await, PODS - 1, "{what}: all but the deleted one");
         assert_eq!(counted(&asked), 2, "{what}");
     }
 }

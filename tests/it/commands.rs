@@ -26,16 +26,9 @@ fn command(arguments: &[&str]) -> Command {
 
 /// Runs it to its end: exit code, standard output, standard error.
 async fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = timeout(DEADLINE, command(arguments).output())
-        .await
-        .expect("it ends")
-        .unwrap();
+    let output = timeout(DEADLINE, command(arguments).output()).await.expect("it ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 /// One that runs until it is told to stop.
@@ -63,9 +56,7 @@ impl Running {
                 }
             }
         };
-        timeout(DEADLINE, find)
-            .await
-            .expect("it says where it listens")
+        timeout(DEADLINE, find).await.expect("it says where it listens")
     }
 
     /// Reads its output up to a line that begins so.
@@ -78,9 +69,7 @@ impl Running {
                 }
             }
         };
-        timeout(DEADLINE, find)
-            .await
-            .unwrap_or_else(|_| panic!("no line begins with {begin:?}"))
+        timeout(DEADLINE, find).await.unwrap_or_else(|_| panic!("no line begins with {begin:?}"))
     }
 
     /// Sends a signal; the exit code.
@@ -91,11 +80,7 @@ impl Running {
         // Its pipes must not fill up while it says goodbye.
         tokio::spawn(async move { while let Ok(Some(_)) = self.out.next_line().await {} });
         tokio::spawn(async move { while let Ok(Some(_)) = self.err.next_line().await {} });
-        timeout(DEADLINE, self.child.wait())
-            .await
-            .expect("it ends")
-            .unwrap()
-            .code()
+        timeout(DEADLINE, self.child.wait()).await.expect("it ends").unwrap().code()
     }
 }
 
@@ -124,52 +109,19 @@ fn kubeconfig(api: &str) -> (tempfile::TempDir, String) {
 #[tokio::test]
 async fn wrong_usage_ends_with_2_and_one_line() {
     for (arguments, expected) in [
-        (
-            &["run", "--no-such-flag"][..],
-            "unexpected argument '--no-such-flag' found",
-        ),
+        (&["run", "--no-such-flag"][..], "unexpected argument '--no-such-flag' found"),
         (&["run"], "--node-name"),
-        (
-            &["run", "--node-name", "Not_A_Node"],
-            "a node name is lower-case letters",
-        ),
-        (
-            &["run", "--node-name", "a", "--endpoints-from", "pods"],
-            "not in this version",
-        ),
-        (
-            &["run", "--node-name", "a", "--compat", "1.0"],
-            "use 2.53, 3.5, 3.11 or latest",
-        ),
-        (
-            &["run", "--node-name", "a", "--log-level", "info,=x="],
-            "--log-level",
-        ),
-        (
-            &["run", "--node-name", "a", "--listen", "localhost"],
-            "--listen",
-        ),
+        (&["run", "--node-name", "Not_A_Node"], "a node name is lower-case letters"),
+        (&["run", "--node-name", "a", "--endpoints-from", "pods"], "not in this version"),
+        (&["run", "--node-name", "a", "--compat", "1.0"], "use 2.53, 3.5, 3.11 or latest"),
+        (&["run", "--node-name", "a", "--log-level", "info,=x="], "--log-level"),
+        (&["run", "--node-name", "a", "--listen", "localhost"], "--listen"),
         (&["run", "--node-name", "a"], "pass --kubeconfig"),
-        (
-            &["run", "--node-name", "a", "--kubeconfig", "/no/such/file"],
-            "kubeconfig /no/such/file",
-        ),
-        (
-            &["targets", "pod?namespace=A"],
-            "is not the name of a namespace",
-        ),
+        (&["run", "--node-name", "a", "--kubeconfig", "/no/such/file"], "kubeconfig /no/such/file"),
+        (&["targets", "pod?namespace=A"], "is not the name of a namespace"),
         (&["targets", "service"], "not local to a node"),
         (&["simulate", "--listen", "0.0.0.0:0"], "loopback only"),
-        (
-            &[
-                "simulate",
-                "--listen",
-                "127.0.0.1:0",
-                "--manifests",
-                "/no/such/file",
-            ],
-            "--manifests",
-        ),
+        (&["simulate", "--listen", "127.0.0.1:0", "--manifests", "/no/such/file"], "--manifests"),
         (&["explode"], "unrecognized subcommand 'explode'"),
     ] {
         let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -239,16 +191,8 @@ async fn run_serves_and_targets_prints() {
     assert_eq!(header[0], "ADDRESS");
     assert!(from_sidecar.lines().count() > 3, "{from_sidecar}");
 
-    let direct = [
-        "targets",
-        "pod",
-        "--node-name",
-        "node-a",
-        "--kubeconfig",
-        &file,
-        "--log-level",
-        "off",
-    ];
+    let direct =
+        ["targets", "pod", "--node-name", "node-a", "--kubeconfig", &file, "--log-level", "off"];
     let (code, from_api, err) = run(&direct).await;
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(from_api, from_sidecar);
@@ -260,10 +204,7 @@ async fn run_serves_and_targets_prints() {
 
     let (code, json, _) = run(&["targets", "pod", "--url", &url, "--output", "json"]).await;
     assert_eq!(code, 0);
-    assert_eq!(
-        json.trim_end(),
-        get(&format!("{url}/sd/pod")).await.unwrap()
-    );
+    assert_eq!(json.trim_end(), get(&format!("{url}/sd/pod")).await.unwrap());
 
     assert_eq!(sidecar.end(rustix::process::Signal::INT).await, Some(0));
     let (code, _, err) = run(&["targets", "pod", "--url", &url]).await;
@@ -284,29 +225,14 @@ async fn simulate_prints_a_kubeconfig_that_works() {
         Running::start(&["simulate", "--listen", "127.0.0.1:0", "--manifests", &path]);
     let mut text = String::new();
     while !text.contains("user: nobody") {
-        text.push_str(
-            &simulator
-                .out
-                .next_line()
-                .await
-                .unwrap()
-                .expect("it runs on"),
-        );
+        text.push_str(&simulator.out.next_line().await.unwrap().expect("it runs on"));
         text.push('\n');
     }
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, text).unwrap();
     let file = kubeconfig.display().to_string();
-    let direct = [
-        "targets",
-        "pod",
-        "--node-name",
-        "n1",
-        "--kubeconfig",
-        &file,
-        "--log-level",
-        "off",
-    ];
+    let direct =
+        ["targets", "pod", "--node-name", "n1", "--kubeconfig", &file, "--log-level", "off"];
     let (code, table, err) = run(&direct).await;
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(table.contains("10.0.0.1:80"), "{table}");
@@ -315,13 +241,8 @@ async fn simulate_prints_a_kubeconfig_that_works() {
 
 #[tokio::test]
 async fn demo_shows_targets_and_ends_cleanly() {
-    let mut demo = Running::start(&[
-        "demo",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-    ]);
+    let mut demo =
+        Running::start(&["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     let url = demo.line("  curl http").await;
     demo.line("+ pod ").await;
     demo.line("+ endpointslice ").await;

@@ -8,11 +8,8 @@ use nodelocal_sd::simulator::On;
 use std::time::Duration;
 
 /// Limits that a test need not wait for.
-const SHORT: Limits = Limits {
-    headers: Duration::from_millis(300),
-    idle: Duration::from_secs(4),
-    ..Limits::SD
-};
+const SHORT: Limits =
+    Limits { headers: Duration::from_millis(300), idle: Duration::from_secs(4), ..Limits::SD };
 
 async fn served(limits: Limits) -> Served {
     let served = Served::of(&world::cluster(), limits).await;
@@ -21,11 +18,7 @@ async fn served(limits: Limits) -> Served {
 }
 
 async fn get(served: &Served) -> u16 {
-    Raw::connect(served.address())
-        .await
-        .exchange("GET", "/sd/pod", "")
-        .await
-        .status
+    Raw::connect(served.address()).await.exchange("GET", "/sd/pod", "").await.status
 }
 
 #[tokio::test]
@@ -33,32 +26,14 @@ async fn hosts_that_are_not_us() {
     let served = served(Limits::SD).await;
     let port = served.address().port();
     for (request, status) in [
-        (
-            format!("GET /sd/pod HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"),
-            200,
-        ),
-        (
-            "GET /sd/pod HTTP/1.1\r\nHost: localhost:1\r\n\r\n".to_owned(),
-            200,
-        ),
+        (format!("GET /sd/pod HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"), 200),
+        ("GET /sd/pod HTTP/1.1\r\nHost: localhost:1\r\n\r\n".to_owned(), 200),
         ("GET /sd/pod HTTP/1.0\r\n\r\n".to_owned(), 200),
-        (
-            "GET /sd/pod HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(),
-            421,
-        ),
-        (
-            "GET /debug/targets?role=pod HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(),
-            421,
-        ),
-        (
-            "GET http://evil.example/sd/pod HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
-            421,
-        ),
+        ("GET /sd/pod HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(), 421),
+        ("GET /debug/targets?role=pod HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(), 421),
+        ("GET http://evil.example/sd/pod HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 421),
         ("GET /sd/pod HTTP/1.1\r\n\r\n".to_owned(), 400),
-        (
-            "GET /sd/pod HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n".to_owned(),
-            400,
-        ),
+        ("GET /sd/pod HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n".to_owned(), 400),
     ] {
         let mut raw = Raw::connect(served.address()).await;
         raw.write(request.as_bytes()).await.unwrap();
@@ -71,10 +46,8 @@ async fn hosts_that_are_not_us() {
 async fn a_url_of_a_megabyte() {
     let served = served(Limits::SD).await;
     let mut raw = Raw::connect(served.address()).await;
-    let request = format!(
-        "GET /sd/pod?port={} HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "x".repeat(1 << 20)
-    );
+    let request =
+        format!("GET /sd/pod?port={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(1 << 20));
     raw.write(request.as_bytes()).await.unwrap();
     let answer = raw.answer(false).await.expect("the refusal arrives");
     assert!(matches!(answer.status, 414 | 431), "{answer:?}");
@@ -85,11 +58,9 @@ async fn a_url_of_a_megabyte() {
 #[tokio::test]
 async fn garbage_is_refused_and_forgotten() {
     let served = served(Limits::SD).await;
-    for garbage in [
-        &b"\x16\x03\x01\x02\x00\x01"[..],
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET\r\n\r\n",
-    ] {
+    for garbage in
+        [&b"\x16\x03\x01\x02\x00\x01"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET\r\n\r\n"]
+    {
         let mut raw = Raw::connect(served.address()).await;
         raw.write(garbage).await.unwrap();
         raw.closed().await;
@@ -141,22 +112,14 @@ async fn five_thousand_idle_connections() {
     }
     assert_eq!(get(&served).await, 200);
     for raw in [0, 2_500, 4_999] {
-        assert_eq!(
-            idle[raw].exchange("GET", "/sd/pod", "").await.status,
-            200,
-            "none is refused"
-        );
+        assert_eq!(idle[raw].exchange("GET", "/sd/pod", "").await.status, 200, "none is refused");
     }
 }
 
 /// At the limit the connection that has been idle for the longest makes room.
 #[tokio::test]
 async fn the_oldest_idle_connection_goes_first() {
-    let served = served(Limits {
-        connections: 3,
-        ..Limits::SD
-    })
-    .await;
+    let served = served(Limits { connections: 3, ..Limits::SD }).await;
     let mut connections = Vec::new();
     for _ in 0..3 {
         let mut raw = Raw::connect(served.address()).await;
@@ -164,19 +127,12 @@ async fn the_oldest_idle_connection_goes_first() {
         connections.push(raw);
     }
     let mut oldest = connections.remove(0);
-    assert_eq!(
-        connections[0].exchange("GET", "/sd/pod", "").await.status,
-        200
-    );
+    assert_eq!(connections[0].exchange("GET", "/sd/pod", "").await.status, 200);
     let mut newest = Raw::connect(served.address()).await;
     assert_eq!(newest.exchange("GET", "/sd/pod", "").await.status, 200);
     oldest.closed().await;
     for raw in &mut connections {
-        assert_eq!(
-            raw.exchange("GET", "/sd/pod", "").await.status,
-            200,
-            "the others stay"
-        );
+        assert_eq!(raw.exchange("GET", "/sd/pod", "").await.status, 200, "the others stay");
     }
 }
 
@@ -197,8 +153,5 @@ async fn shutdown_answers_who_waits() {
     let answer = waiting.answer(false).await.expect("an answer");
     assert_eq!(answer.status, 503, "{}", answer.body);
     tokio::join!(waiting.closed(), idle.closed());
-    assert!(
-        tokio::net::TcpStream::connect(address).await.is_err(),
-        "nobody listens any more"
-    );
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

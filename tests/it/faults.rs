@@ -13,11 +13,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Everything that has a watch or a read of its own is asked for.
-const QUERIES: [&str; 3] = [
-    "pod?attach=node&attach=namespace&attach=deployment",
-    "endpointslice?attach=node",
-    "node",
-];
+const QUERIES: [&str; 3] =
+    ["pod?attach=node&attach=namespace&attach=deployment", "endpointslice?attach=node", "node"];
 
 const REFRESH: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -35,27 +32,17 @@ struct Row {
 }
 
 fn row(name: &'static str, rules: fn() -> Vec<Rule>) -> Row {
-    Row {
-        name,
-        rules,
-        expires: false,
-    }
+    Row { name, rules, expires: false }
 }
 
 /// The same, and all versions expire.
 fn expired(name: &'static str, rules: fn() -> Vec<Rule>) -> Row {
-    Row {
-        expires: true,
-        ..row(name, rules)
-    }
+    Row { expires: true, ..row(name, rules) }
 }
 
 /// All lists, and reads by name.
 fn reads(fault: fn(On) -> Rule) -> Vec<Rule> {
-    vec![
-        fault(On::any().verb(Verb::List)),
-        fault(On::any().verb(Verb::Get)),
-    ]
+    vec![fault(On::any().verb(Verb::List)), fault(On::any().verb(Verb::Get))]
 }
 
 fn watches(fault: fn(On) -> Rule) -> Vec<Rule> {
@@ -73,89 +60,41 @@ fn rows() -> Vec<Row> {
         expired("reads: 401", || reads(|on| on.status(401))),
         expired("reads: 403", || reads(|on| on.status(403))),
         expired("reads: 404", || reads(|on| on.status(404))),
-        expired("reads: 429, Retry-After", || {
-            reads(|on| on.status_retry_after(429, 7))
-        }),
-        expired("reads: 503 with a proxy's page", || {
-            reads(|on| on.html(503))
-        }),
+        expired("reads: 429, Retry-After", || reads(|on| on.status_retry_after(429, 7))),
+        expired("reads: 503 with a proxy's page", || reads(|on| on.html(503))),
         expired("reads: hang before the headers", || reads(On::hang)),
-        expired("reads: hang in the body", || {
-            reads(|on| on.hang_after_bytes(700))
-        }),
-        expired("reads: cut in the body", || {
-            reads(|on| on.cut_after_bytes(700))
-        }),
-        expired("reads: end in the body", || {
-            reads(|on| on.end_after_bytes(700))
-        }),
+        expired("reads: hang in the body", || reads(|on| on.hang_after_bytes(700))),
+        expired("reads: cut in the body", || reads(|on| on.cut_after_bytes(700))),
+        expired("reads: end in the body", || reads(|on| on.end_after_bytes(700))),
         expired("reads: empty body", || reads(|on| on.end_after_bytes(0))),
         expired("everything: 500", || all(|on| on.status(500))),
         expired("everything: 401", || all(|on| on.status(401))),
         expired("everything: 403", || all(|on| on.status(403))),
-        expired("everything: 429, Retry-After", || {
-            all(|on| on.status_retry_after(429, 7))
-        }),
+        expired("everything: 429, Retry-After", || all(|on| on.status_retry_after(429, 7))),
         expired("everything: connection refused", || all(On::refuse)),
         expired("everything: hang before the headers", || all(On::hang)),
-        expired("everything: late", || {
-            all(|on| on.delay(Duration::from_secs(20)))
-        }),
-        expired("second page: 410 for ever", || {
-            vec![On::list("services").skip(1).status(410)]
-        }),
-        expired("one kind: 403", || {
-            vec![On::resource("services").status(403)]
-        }),
-        expired("lists: 410 for ever", || {
-            vec![On::any().verb(Verb::List).status(410)]
-        }),
+        expired("everything: late", || all(|on| on.delay(Duration::from_secs(20)))),
+        expired("second page: 410 for ever", || vec![On::list("services").skip(1).status(410)]),
+        expired("one kind: 403", || vec![On::resource("services").status(403)]),
+        expired("lists: 410 for ever", || vec![On::any().verb(Verb::List).status(410)]),
         row("watches: 410 as a status", || watches(|on| on.status(410))),
-        row("watches: 410 in the stream", || {
-            watches(|on| on.say(Line::Error(410), 0))
-        }),
-        row("watches: 500 in the stream", || {
-            watches(|on| on.say(Line::Error(500), 0))
-        }),
+        row("watches: 410 in the stream", || watches(|on| on.say(Line::Error(410), 0))),
+        row("watches: 500 in the stream", || watches(|on| on.say(Line::Error(500), 0))),
         row("watches: 500", || watches(|on| on.status(500))),
         row("watches: 403", || watches(|on| on.status(403))),
-        row("watches: 429, Retry-After", || {
-            watches(|on| on.status_retry_after(429, 7))
-        }),
-        row("watches: closed at once", || {
-            watches(|on| on.end_after_events(0))
-        }),
-        row("watches: closed after each event", || {
-            watches(|on| on.end_after_events(1))
-        }),
+        row("watches: 429, Retry-After", || watches(|on| on.status_retry_after(429, 7))),
+        row("watches: closed at once", || watches(|on| on.end_after_events(0))),
+        row("watches: closed after each event", || watches(|on| on.end_after_events(1))),
         row("watches: hang before the headers", || watches(On::hang)),
-        row("watches: silent from the start", || {
-            watches(|on| on.hang_after_events(0))
-        }),
-        row("watches: silent after an event", || {
-            watches(|on| on.hang_after_events(1))
-        }),
-        row("watches: hang in an event", || {
-            watches(|on| on.hang_after_bytes(100))
-        }),
-        row("watches: cut in an event", || {
-            watches(|on| on.cut_after_bytes(100))
-        }),
-        row("watches: half a line", || {
-            watches(|on| on.say(Line::Truncated, 0))
-        }),
-        row("watches: garbage", || {
-            watches(|on| on.say(Line::Garbage, 0))
-        }),
-        row("watches: an unknown type", || {
-            watches(|on| on.say(Line::UnknownType, 0))
-        }),
-        row("watches: an object that is none", || {
-            watches(|on| on.say(Line::UndecodableObject, 0))
-        }),
-        row("watches: every event twice", || {
-            watches(|on| on.fault(Fault::Duplicate))
-        }),
+        row("watches: silent from the start", || watches(|on| on.hang_after_events(0))),
+        row("watches: silent after an event", || watches(|on| on.hang_after_events(1))),
+        row("watches: hang in an event", || watches(|on| on.hang_after_bytes(100))),
+        row("watches: cut in an event", || watches(|on| on.cut_after_bytes(100))),
+        row("watches: half a line", || watches(|on| on.say(Line::Truncated, 0))),
+        row("watches: garbage", || watches(|on| on.say(Line::Garbage, 0))),
+        row("watches: an unknown type", || watches(|on| on.say(Line::UnknownType, 0))),
+        row("watches: an object that is none", || watches(|on| on.say(Line::UndecodableObject, 0))),
+        row("watches: every event twice", || watches(|on| on.fault(Fault::Duplicate))),
         expired("lists: an item that is none", || {
             vec![On::any().verb(Verb::List).fault(Fault::UndecodableItem)]
         }),
@@ -185,10 +124,7 @@ impl Prometheus {
     }
 
     fn targets(&self) -> Vec<BTreeSet<String>> {
-        self.has
-            .iter()
-            .map(|has| has.as_ref().map(Answer::targets).unwrap_or_default())
-            .collect()
+        self.has.iter().map(|has| has.as_ref().map(Answer::targets).unwrap_or_default()).collect()
     }
 
     /// Refreshes until it has all that `expected` has.
@@ -211,10 +147,7 @@ async fn truth(simulator: &Simulator) -> Prometheus {
     let asked = Asked::start(simulator, NODE, Timing::alone());
     let mut prometheus = Prometheus::default();
     prometheus.refresh(&asked).await;
-    assert!(
-        prometheus.has.iter().all(Option::is_some),
-        "the simulator answers without a fault"
-    );
+    assert!(prometheus.has.iter().all(Option::is_some), "the simulator answers without a fault");
     prometheus
 }
 
@@ -236,12 +169,7 @@ fn address(target: &str) -> String {
 /// The most requests in any window of that length.
 fn most_within(times: &[Instant], window: Duration) -> usize {
     (0..times.len())
-        .map(|first| {
-            times[first..]
-                .iter()
-                .take_while(|at| **at < times[first] + window)
-                .count()
-        })
+        .map(|first| times[first..].iter().take_while(|at| **at < times[first] + window).count())
         .max()
         .unwrap_or(0)
 }
@@ -249,10 +177,7 @@ fn most_within(times: &[Instant], window: Duration) -> usize {
 async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
     let simulator = world::cluster();
     let begin = || {
-        let rules: Vec<_> = (row.rules)()
-            .into_iter()
-            .map(|rule| simulator.fault(rule))
-            .collect();
+        let rules: Vec<_> = (row.rules)().into_iter().map(|rule| simulator.fault(rule)).collect();
         simulator.disconnect();
         world::change(&simulator);
         if row.expires {
@@ -275,11 +200,7 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
         .zip(after.targets())
         .map(|(before, after)| before & &after)
         .collect();
-    assert!(
-        stable[0].len() >= 50,
-        "{} targets are too few to judge by",
-        stable[0].len()
-    );
+    assert!(stable[0].len() >= 50, "{} targets are too few to judge by", stable[0].len());
 
     let mut judged = [None, None, None];
     while began.elapsed() < LASTS {
@@ -289,22 +210,15 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
             if !from_the_start && !missing.is_empty() {
                 return Err(format!("lost after {:?}: {missing:?}", began.elapsed()));
             }
-            if prometheus
-                .has
-                .iter()
-                .flatten()
-                .any(|answer| answer.targets().is_empty())
-            {
+            if prometheus.has.iter().flatten().any(|answer| answer.targets().is_empty()) {
                 return Err("an empty answer".to_owned());
             }
             judged = prometheus.has.clone();
         }
         sleep(REFRESH).await;
     }
-    let times: Vec<Instant> = simulator.requests()[first_request..]
-        .iter()
-        .map(|request| request.at)
-        .collect();
+    let times: Vec<Instant> =
+        simulator.requests()[first_request..].iter().map(|request| request.at).collect();
     let in_first_minute = times.iter().filter(|at| **at < began + MINUTE).count();
     let in_ten_minutes = most_within(&times, 10 * MINUTE);
     if in_first_minute > 60 || in_ten_minutes > 300 {
@@ -320,9 +234,7 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
         Ok(())
     } else {
         let missing = lost(&after.targets(), &prometheus);
-        Err(format!(
-            "not right {SOON:?} after the fault; missing {missing:?}"
-        ))
+        Err(format!("not right {SOON:?} after the fault; missing {missing:?}"))
     }
 }
 
@@ -353,21 +265,14 @@ async fn an_api_server_that_comes_back_with_other_objects() {
     let before = truth(&simulator).await;
     let asked = Asked::start(&simulator, NODE, Timing::default());
     let mut prometheus = Prometheus::default();
-    assert!(
-        prometheus.refresh_until(&asked, &before, MINUTE).await,
-        "syncs"
-    );
+    assert!(prometheus.refresh_until(&asked, &before, MINUTE).await, "syncs");
 
     let rule = simulator.fault(On::any().refuse());
     simulator.disconnect();
     let gone = Instant::now();
     while gone.elapsed() < 60 * MINUTE {
         prometheus.refresh(&asked).await;
-        assert!(
-            prometheus.has == before.has,
-            "{:?}",
-            lost(&before.targets(), &prometheus)
-        );
+        assert!(prometheus.has == before.has, "{:?}", lost(&before.targets(), &prometheus));
         sleep(REFRESH).await;
     }
     let other = Simulator::new();
@@ -378,9 +283,7 @@ async fn an_api_server_that_comes_back_with_other_objects() {
         world::put(&other, pod);
     }
     let lower = other.resource_version();
-    simulator
-        .replace_all(world::objects(&other), lower)
-        .expect("good objects");
+    simulator.replace_all(world::objects(&other), lower).expect("good objects");
     let after = truth(&other).await;
     simulator.remove_fault(rule);
     let right = prometheus.refresh_until(&asked, &after, SOON).await;
@@ -403,15 +306,12 @@ async fn random_weather() {
                 let name = world::pod_name(number);
                 match random.u8(0..4) {
                     0 => drop(simulator.delete("Pod", "shop", &name)),
-                    1 => world::put(
-                        &simulator,
-                        world::pod(&name, NODE, &format!("10.5.0.{number}")),
-                    ),
+                    1 => {
+                        let moved = format!("10.5.0.{number}");
+                        world::put(&simulator, world::pod(&name, NODE, &moved));
+                    }
                     2 => world::put(&simulator, world::pod(&name, "node-b", "10.6.0.1")),
-                    _ => world::put(
-                        &simulator,
-                        world::slice((0..PODS).filter(|_| random.bool())),
-                    ),
+                    _ => world::put(&simulator, world::slice((0..PODS).filter(|_| random.bool()))),
                 }
             }
             if random.u8(0..3) == 0 {
@@ -423,35 +323,21 @@ async fn random_weather() {
             if random.bool() {
                 let faults = rows();
                 let row = random.choice(&faults).expect("there are rows");
-                rules.push(
-                    (row.rules)()
-                        .into_iter()
-                        .map(|rule| simulator.fault(rule))
-                        .collect(),
-                );
+                rules.push((row.rules)().into_iter().map(|rule| simulator.fault(rule)).collect());
             } else if let Some(ended) = rules.pop() {
-                ended
-                    .into_iter()
-                    .for_each(|rule| simulator.remove_fault(rule));
+                ended.into_iter().for_each(|rule| simulator.remove_fault(rule));
             }
             prometheus.refresh(&asked).await;
             sleep(MINUTE).await;
         }
         simulator.clear_faults();
         simulator.disconnect();
-        let times: Vec<Instant> = simulator
-            .requests()
-            .iter()
-            .map(|request| request.at)
-            .collect();
+        let times: Vec<Instant> = simulator.requests().iter().map(|request| request.at).collect();
         let most = most_within(&times, 10 * MINUTE);
         assert!(most <= 300, "seed {seed}: {most} requests in ten minutes");
         let truth = truth(&simulator).await;
         let right = prometheus.refresh_until(&asked, &truth, SOON).await;
         let missing = lost(&truth.targets(), &prometheus);
-        assert!(
-            right,
-            "seed {seed}: not right {SOON:?} after the last fault; missing {missing:?}"
-        );
+        assert!(right, "seed {seed}: not right {SOON:?} after the last fault; missing {missing:?}");
     }
 }

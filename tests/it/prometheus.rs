@@ -15,19 +15,9 @@ const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 /// Name, role, what is attached as kubernetes_sd says it, and as we say it.
 const JOBS: [(&str, &str, &str, &str); 5] = [
     ("pod", "pod", "", ""),
-    (
-        "pod-node",
-        "pod",
-        "attach_metadata: {node: true}",
-        "attach=node",
-    ),
+    ("pod-node", "pod", "attach_metadata: {node: true}", "attach=node"),
     ("slice", "endpointslice", "", ""),
-    (
-        "slice-node",
-        "endpointslice",
-        "attach_metadata: {node: true}",
-        "attach=node",
-    ),
+    ("slice-node", "endpointslice", "attach_metadata: {node: true}", "attach=node"),
     ("node", "node", "", ""),
 ];
 
@@ -47,10 +37,8 @@ fn config(api: &str, sidecars: &[Served]) -> String {
             if role == "node" && !suffix.is_empty() {
                 continue; // Nodes are in no namespace
             }
-            let options: Vec<&str> = [attach, namespaces]
-                .into_iter()
-                .filter(|option| !option.is_empty())
-                .collect();
+            let options: Vec<&str> =
+                [attach, namespaces].into_iter().filter(|option| !option.is_empty()).collect();
             let options: String = options.iter().map(|option| format!(", {option}")).collect();
             job(
                 &format!("k8s-{name}{suffix}"),
@@ -73,11 +61,7 @@ fn config(api: &str, sidecars: &[Served]) -> String {
 
 /// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
 fn node_of(target: &Discovered) -> Option<&str> {
-    let label = |name: &str| {
-        target
-            .get(&format!("__meta_kubernetes_{name}"))
-            .map(String::as_str)
-    };
+    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
     if let Some(node) = target.get("instance") {
         return Some(node); // role node
     }
@@ -103,11 +87,7 @@ async fn discovers_the_same_through_us_as_by_itself() {
     let prometheus = Prometheus::start(&config(&api_url, &sidecars)).await;
 
     for (name, role, ..) in JOBS {
-        for suffix in if role == "node" {
-            &[""][..]
-        } else {
-            &["", "-shop"]
-        } {
+        for suffix in if role == "node" { &[""][..] } else { &["", "-shop"] } {
             let job = format!("{name}{suffix}");
             // Prometheus gives no sign of having discovered all: so until nothing differs.
             eventually(&job, || async {
@@ -117,11 +97,8 @@ async fn discovers_the_same_through_us_as_by_itself() {
                 }
                 let mut assigned = 0;
                 for node in NODES {
-                    let expected: Vec<_> = by_itself
-                        .iter()
-                        .filter(|t| node_of(t) == Some(node))
-                        .cloned()
-                        .collect();
+                    let expected: Vec<_> =
+                        by_itself.iter().filter(|t| node_of(t) == Some(node)).cloned().collect();
                     let ours = prometheus.discovered(&format!("http-{job}-{node}")).await;
                     if ours != expected {
                         return Err(format!("{node}: ours {ours:#?}\nits own {expected:#?}"));
@@ -129,15 +106,8 @@ async fn discovers_the_same_through_us_as_by_itself() {
                     assigned += ours.len();
                 }
                 // Each node's targets are its own, so the union has each assigned one once.
-                let all = by_itself
-                    .iter()
-                    .filter(|target| node_of(target).is_some())
-                    .count();
-                if assigned == all {
-                    Ok(())
-                } else {
-                    Err(format!("{assigned} of {all} targets"))
-                }
+                let all = by_itself.iter().filter(|target| node_of(target).is_some()).count();
+                if assigned == all { Ok(()) } else { Err(format!("{assigned} of {all} targets")) }
             })
             .await;
         }
@@ -148,10 +118,7 @@ async fn discovers_the_same_through_us_as_by_itself() {
         .into_iter()
         .filter(|target| node_of(target).is_none())
         .collect();
-    assert!(
-        !of_no_node.is_empty(),
-        "the example has endpoints of no node, which nobody serves"
-    );
+    assert!(!of_no_node.is_empty(), "the example has endpoints of no node, which nobody serves");
 }
 
 /// A sidecar that restarts while the API server is away answers 503; that must not cost a target.
@@ -173,11 +140,7 @@ async fn keeps_its_targets_while_we_answer_503() {
     .await;
     let before = eventually("the first targets", || async {
         let targets = prometheus.discovered("pods").await;
-        if targets.is_empty() {
-            Err("none".to_owned())
-        } else {
-            Ok(targets)
-        }
+        if targets.is_empty() { Err("none".to_owned()) } else { Ok(targets) }
     })
     .await;
 
@@ -185,27 +148,15 @@ async fn keeps_its_targets_while_we_answer_503() {
     let sidecar = sidecar.restart(&plain(&api_url)).await;
     eventually("three answers of 503", || async {
         let refused = sidecar.answers_of("pod", 503).await;
-        if refused >= 3 {
-            Ok(())
-        } else {
-            Err(format!("{refused}"))
-        }
+        if refused >= 3 { Ok(()) } else { Err(format!("{refused}")) }
     })
     .await;
-    assert_eq!(
-        sidecar.answers_of("pod", 200).await,
-        0,
-        "nothing is served before the first sync"
-    );
+    assert_eq!(sidecar.answers_of("pod", 200).await, 0, "nothing is served before the first sync");
     assert_eq!(prometheus.discovered("pods").await, before);
 
     simulator.remove_fault(rule);
     eventually("an answer of 200", || async {
-        if sidecar.answers_of("pod", 200).await > 0 {
-            Ok(())
-        } else {
-            Err("none".to_owned())
-        }
+        if sidecar.answers_of("pod", 200).await > 0 { Ok(()) } else { Err("none".to_owned()) }
     })
     .await;
     assert_eq!(prometheus.discovered("pods").await, before);

@@ -28,13 +28,7 @@ fn pod(name: &str, node: &str, app: &str) -> Value {
 /// Pods a to e, versions 1 to 5, by turns on n1 and n2.
 fn five_pods() -> Simulator {
     let simulator = Simulator::new();
-    for (name, node) in [
-        ("a", "n1"),
-        ("b", "n2"),
-        ("c", "n1"),
-        ("d", "n2"),
-        ("e", "n1"),
-    ] {
+    for (name, node) in [("a", "n1"), ("b", "n2"), ("c", "n1"), ("d", "n2"), ("e", "n1")] {
         simulator.apply(pod(name, node, "web")).unwrap();
     }
     simulator
@@ -66,10 +60,7 @@ async fn get(simulator: &Simulator, target: &str) -> (u16, Value) {
 async fn list(simulator: &Simulator, target: &str) -> (String, Option<String>) {
     let (status, body) = get(simulator, target).await;
     if status != 200 {
-        return (
-            format!("{status} {}", body["message"].as_str().unwrap()),
-            None,
-        );
+        return (format!("{status} {}", body["message"].as_str().unwrap()), None);
     }
     let names: Vec<_> = body["items"]
         .as_array()
@@ -110,11 +101,7 @@ fn shorten(line: &str) -> String {
     };
     let (kind, object) = (event["type"].as_str().unwrap(), &event["object"]);
     if kind == "ERROR" {
-        return format!(
-            "ERROR {} {}",
-            object["code"],
-            object["reason"].as_str().unwrap()
-        );
+        return format!("ERROR {} {}", object["code"], object["reason"].as_str().unwrap());
     }
     let metadata = &object["metadata"];
     let name = metadata["name"].as_str().unwrap_or_default();
@@ -136,10 +123,7 @@ async fn lists_are_selected_and_versioned() {
         ("/api/v1/namespaces/default/pods", "a b c d @6"),
         ("/api/v1/namespaces/other/pods", " @6"),
         ("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", "a c @6"),
-        (
-            "/api/v1/pods?fieldSelector=spec.nodeName!%3Dn1,metadata.name%3Db",
-            "b @6",
-        ),
+        ("/api/v1/pods?fieldSelector=spec.nodeName!%3Dn1,metadata.name%3Db", "b @6"),
         (
             "/api/v1/pods?fieldSelector=spec.hostNetwork%3Dfalse&labelSelector=app%3Dweb",
             "a b c d @6",
@@ -156,15 +140,9 @@ async fn lists_are_selected_and_versioned() {
         // any version, then at least, then exactly
         ("/api/v1/pods?resourceVersion=0&limit=2", "a b c d @6"),
         ("/api/v1/pods?resourceVersion=5", "a b c d @6"),
-        (
-            "/api/v1/pods?resourceVersion=5&resourceVersionMatch=NotOlderThan&limit=9",
-            "a b c d @6",
-        ),
+        ("/api/v1/pods?resourceVersion=5&resourceVersionMatch=NotOlderThan&limit=9", "a b c d @6"),
         ("/api/v1/pods?resourceVersion=5&limit=9", "a b c d e @5"),
-        (
-            "/api/v1/pods?resourceVersion=5&resourceVersionMatch=Exact",
-            "a b c d e @5",
-        ),
+        ("/api/v1/pods?resourceVersion=5&resourceVersionMatch=Exact", "a b c d e @5"),
         (
             "/api/v1/pods?resourceVersion=4&resourceVersionMatch=Exact",
             "410 too old resource version: 4 (5)",
@@ -177,22 +155,10 @@ async fn lists_are_selected_and_versioned() {
             "/api/v1/pods?resourceVersionMatch=Exact",
             "422 resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
         ),
-        (
-            "/api/v1/pods?resourceVersion=x",
-            "400 resourceVersion: Invalid value: \"x\"",
-        ),
-        (
-            "/api/v1/gadgets",
-            "404 the server could not find the requested resource",
-        ),
-        (
-            "/apis/example.com/v1/gadgets",
-            "404 the server could not find the requested resource",
-        ),
-        (
-            "/api/v1/namespaces/default/pods/z",
-            "404 pods \"z\" not found",
-        ),
+        ("/api/v1/pods?resourceVersion=x", "400 resourceVersion: Invalid value: \"x\""),
+        ("/api/v1/gadgets", "404 the server could not find the requested resource"),
+        ("/apis/example.com/v1/gadgets", "404 the server could not find the requested resource"),
+        ("/api/v1/namespaces/default/pods/z", "404 pods \"z\" not found"),
     ] {
         assert_eq!(list(&simulator, target).await.0, expected, "{target}");
     }
@@ -221,10 +187,7 @@ async fn pages_are_of_one_version() {
     assert_eq!([first, second], ["a b @5", "c d @5"]);
 
     let (status, page) = get(&simulator, "/api/v1/pods?limit=2").await;
-    assert_eq!(
-        (status, &page["metadata"]["remainingItemCount"]),
-        (200, &json!(3))
-    );
+    assert_eq!((status, &page["metadata"]["remainingItemCount"]), (200, &json!(3)));
 
     simulator.compact();
     let (status, failure) = get(&simulator, &target).await;
@@ -271,28 +234,20 @@ async fn items_have_no_kind_and_metadata_can_be_asked_for_alone() {
             "*/*",
             json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": spec}),
         ),
-        (
-            "/api/v1/namespaces/default/pods/a",
-            PARTIAL,
-            partial.clone(),
-        ),
+        ("/api/v1/namespaces/default/pods/a", PARTIAL, partial.clone()),
         (
             "/api/v1/pods?watch=1&timeoutSeconds=1",
             PARTIAL,
             json!({"type": "ADDED", "object": partial}),
         ),
     ] {
-        let answer = ask_with(&simulator, target, &[("accept", accept)])
-            .await
-            .unwrap();
+        let answer = ask_with(&simulator, target, &[("accept", accept)]).await.unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body, expected, "{target} as {accept}");
     }
     let protobuf = [("accept", "application/vnd.kubernetes.protobuf")];
-    let answer = ask_with(&simulator, "/api/v1/pods", &protobuf)
-        .await
-        .unwrap();
+    let answer = ask_with(&simulator, "/api/v1/pods", &protobuf).await.unwrap();
     assert_eq!(answer.status(), 406);
 }
 
@@ -318,25 +273,15 @@ async fn discovery_says_what_there_is() {
         ("/version", "/minor", json!("33")),
         ("/api", "/versions", json!(["v1"])),
         ("/apis", "/groups/2/name", json!("discovery.k8s.io")),
-        (
-            "/apis/apps",
-            "/preferredVersion/groupVersion",
-            json!("apps/v1"),
-        ),
+        ("/apis/apps", "/preferredVersion/groupVersion", json!("apps/v1")),
         ("/api/v1", "/resources/2/name", json!("pods")),
-        (
-            "/apis/discovery.k8s.io/v1",
-            "/groupVersion",
-            json!("discovery.k8s.io/v1"),
-        ),
+        ("/apis/discovery.k8s.io/v1", "/groupVersion", json!("discovery.k8s.io/v1")),
         ("/apis/example.com/v1", "/reason", json!("NotFound")),
     ] {
         let (_, body) = get(&simulator, target).await;
         assert_eq!(body.pointer(pointer), Some(&expected), "{target}");
     }
-    let post = http::Request::post("/api/v1/namespaces/default/pods")
-        .body(())
-        .unwrap();
+    let post = http::Request::post("/api/v1/namespaces/default/pods").body(()).unwrap();
     let answer = simulator.respond(&post.into_parts().0).await.unwrap();
     assert_eq!(answer.status(), 405);
 }
@@ -360,29 +305,15 @@ async fn watches_start_where_they_are_told() {
         ("resourceVersion=4", &["end"]),
         ("resourceVersion=1", &["ERROR 410 Expired", "end"]),
         ("resourceVersion=9", &["end"]), // still to come: taken as it is
-        (
-            "resourceVersion=3&allowWatchBookmarks=true",
-            &["DELETED a@4", "BOOKMARK @4", "end"],
-        ),
-        (
-            initial,
-            &[
-                "ADDED b@3",
-                "BOOKMARK @4 initial-events-end",
-                "BOOKMARK @4",
-                "end",
-            ],
-        ),
+        ("resourceVersion=3&allowWatchBookmarks=true", &["DELETED a@4", "BOOKMARK @4", "end"]),
+        (initial, &["ADDED b@3", "BOOKMARK @4 initial-events-end", "BOOKMARK @4", "end"]),
         (no_initial, &["end"]),
         // An object that begins or ceases to match comes or goes.
         (
             "resourceVersion=2&fieldSelector=spec.nodeName%3Dn1",
             &["ADDED b@3", "DELETED a@4", "end"],
         ),
-        (
-            "resourceVersion=2&fieldSelector=spec.nodeName%3Dn2",
-            &["DELETED b@3", "end"],
-        ),
+        ("resourceVersion=2&fieldSelector=spec.nodeName%3Dn2", &["DELETED b@3", "end"]),
         ("resourceVersion=2&labelSelector=app%3Dother", &["end"]),
     ] {
         assert_eq!(watch(&simulator, options).await, expected, "{options}");
@@ -409,16 +340,7 @@ async fn a_watch_tells_changes_as_they_come_and_bookmarks_between() {
         simulator.advance_to(20);
     };
     let (events, ()) = tokio::join!(read_all(body), changes);
-    assert_eq!(
-        events,
-        [
-            "MODIFIED a@6",
-            "BOOKMARK @6",
-            "BOOKMARK @20",
-            "BOOKMARK @20",
-            "end"
-        ]
-    );
+    assert_eq!(events, ["MODIFIED a@6", "BOOKMARK @6", "BOOKMARK @20", "BOOKMARK @20", "end"]);
     assert_eq!(start.elapsed().as_secs(), 150);
     assert_eq!(simulator.open_watches(), 0);
 }
@@ -426,17 +348,12 @@ async fn a_watch_tells_changes_as_they_come_and_bookmarks_between() {
 #[tokio::test(start_paused = true)]
 async fn another_server_cuts_watches_and_may_be_older() {
     let simulator = five_pods();
-    let body = ask(&simulator, "/api/v1/pods?watch=1&resourceVersion=5")
-        .await
-        .into_body();
+    let body = ask(&simulator, "/api/v1/pods?watch=1&resourceVersion=5").await.into_body();
     let replace = async { simulator.replace_all([pod("z", "n1", "web")], 2).unwrap() };
     let (events, ()) = tokio::join!(read_all(body), replace);
     assert_eq!(events, ["cut"]);
     assert_eq!(list(&simulator, "/api/v1/pods").await.0, "z @3");
-    assert_eq!(
-        watch(&simulator, "resourceVersion=1").await,
-        ["ERROR 410 Expired", "end"]
-    );
+    assert_eq!(watch(&simulator, "resourceVersion=1").await, ["ERROR 410 Expired", "end"]);
 }
 
 // --- faults ---
@@ -448,63 +365,25 @@ async fn faults_of_watches() {
         (On::any().end_after_events(0), &["end"][..]),
         (On::any().end_after_events(1), &["ADDED a@1", "end"]),
         (On::any().cut_after_bytes(1), &["not JSON", "cut"]),
-        (
-            On::any().fault(Fault::Stop(Stop::Cut, After::Events(1))),
-            &["ADDED a@1", "cut"],
-        ),
+        (On::any().fault(Fault::Stop(Stop::Cut, After::Events(1))), &["ADDED a@1", "cut"]),
         (say(Line::Truncated), &["ADDED a@1", "not JSON", "end"]),
-        (
-            say(Line::Garbage),
-            &["ADDED a@1", "not JSON", "ADDED b@2", "ADDED c@3", "end"],
-        ),
+        (say(Line::Garbage), &["ADDED a@1", "not JSON", "ADDED b@2", "ADDED c@3", "end"]),
         (
             say(Line::UnknownType),
-            &[
-                "ADDED a@1",
-                "SURPRISE undecodable@1",
-                "ADDED b@2",
-                "ADDED c@3",
-                "end",
-            ],
+            &["ADDED a@1", "SURPRISE undecodable@1", "ADDED b@2", "ADDED c@3", "end"],
         ),
         (
             say(Line::UndecodableObject),
-            &[
-                "ADDED a@1",
-                "ADDED undecodable@1",
-                "ADDED b@2",
-                "ADDED c@3",
-                "end",
-            ],
+            &["ADDED a@1", "ADDED undecodable@1", "ADDED b@2", "ADDED c@3", "end"],
         ),
-        (
-            say(Line::Error(500)),
-            &["ADDED a@1", "ERROR 500 InternalError", "end"],
-        ),
-        (
-            say(Line::Error(410)),
-            &["ADDED a@1", "ERROR 410 Expired", "end"],
-        ),
-        (
-            On::any().fault(Fault::Lose { after: 1, count: 1 }),
-            &["ADDED a@1", "ADDED c@3", "end"],
-        ),
+        (say(Line::Error(500)), &["ADDED a@1", "ERROR 500 InternalError", "end"]),
+        (say(Line::Error(410)), &["ADDED a@1", "ERROR 410 Expired", "end"]),
+        (On::any().fault(Fault::Lose { after: 1, count: 1 }), &["ADDED a@1", "ADDED c@3", "end"]),
         (
             On::any().fault(Fault::Duplicate),
-            &[
-                "ADDED a@1",
-                "ADDED a@1",
-                "ADDED b@2",
-                "ADDED b@2",
-                "ADDED c@3",
-                "ADDED c@3",
-                "end",
-            ],
+            &["ADDED a@1", "ADDED a@1", "ADDED b@2", "ADDED b@2", "ADDED c@3", "ADDED c@3", "end"],
         ),
-        (
-            On::any().fault(Fault::Reorder),
-            &["ADDED b@2", "ADDED a@1", "end"],
-        ),
+        (On::any().fault(Fault::Reorder), &["ADDED b@2", "ADDED a@1", "end"]),
     ] {
         let simulator = Simulator::new();
         for name in ["a", "b", "c"] {
@@ -540,22 +419,13 @@ async fn faults_of_requests() {
     assert_eq!(status().await, 200);
 
     let id = simulator.fault(On::any().refuse());
-    assert_eq!(
-        ask_with(&simulator, target, &[]).await.unwrap_err(),
-        Disconnected
-    );
+    assert_eq!(ask_with(&simulator, target, &[]).await.unwrap_err(), Disconnected);
     simulator.remove_fault(id);
 
     simulator.fault(On::get("pods").html(502)); // not for lists
     let answer = ask(&simulator, "/api/v1/namespaces/default/pods/a").await;
-    let content_type = answer.headers()["content-type"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    assert_eq!(
-        (answer.status().as_u16(), &*content_type),
-        (502, "text/html")
-    );
+    let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!((answer.status().as_u16(), &*content_type), (502, "text/html"));
     assert_eq!(status().await, 200);
 
     simulator.fault(On::list("pods").times(1).delay(Duration::from_secs(40)));
@@ -568,12 +438,7 @@ async fn faults_of_requests() {
 
     simulator.fault(On::list("pods").times(1).status(403));
     let (_, forbidden) = get(&simulator, target).await;
-    assert!(
-        forbidden["message"]
-            .as_str()
-            .unwrap()
-            .contains("cannot list resource \"pods\"")
-    );
+    assert!(forbidden["message"].as_str().unwrap().contains("cannot list resource \"pods\""));
 
     simulator.fault(On::list("pods").cut_after_bytes(10));
     let cut = ask(&simulator, target).await.into_body().collect().await;
@@ -581,11 +446,7 @@ async fn faults_of_requests() {
     simulator.clear_faults();
 
     simulator.fault(On::list("pods").hang());
-    assert!(
-        timeout(Duration::from_secs(3600), ask(&simulator, target))
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_secs(3600), ask(&simulator, target)).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -600,14 +461,8 @@ async fn requests_are_recorded() {
     assert_eq!((request.verb, request.resource), (Verb::List, "pods"));
     assert_eq!(request.target, target);
     assert_eq!(request.header("user-agent"), "test/1");
-    assert_eq!(
-        request.parameter("fieldSelector").as_deref(),
-        Some("spec.nodeName=n1")
-    );
-    assert_eq!(
-        simulator.count_requests(|request| request.verb == Verb::Other),
-        1
-    );
+    assert_eq!(request.parameter("fieldSelector").as_deref(), Some("spec.nodeName=n1"));
+    assert_eq!(simulator.count_requests(|request| request.verb == Verb::Other), 1);
     simulator.forget_requests();
     assert!(simulator.requests().is_empty());
 }
@@ -664,9 +519,7 @@ async fn the_same_over_tcp() {
         tokio::join!(watching, stopping);
         server.await.unwrap();
     };
-    timeout(Duration::from_secs(30), body)
-        .await
-        .expect("the server answers");
+    timeout(Duration::from_secs(30), body).await.expect("the server answers");
 }
 
 // --- objects from files ---
@@ -702,19 +555,10 @@ fn names(simulator: &Simulator, kind: &str) -> Vec<String> {
 fn manifests_are_followed() {
     let folder = Folder::new("followed");
     let manifest = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
-    folder.write(
-        "a.yaml",
-        &format!("{}---\n{}", manifest("a"), manifest("b")),
-    );
+    folder.write("a.yaml", &format!("{}---\n{}", manifest("a"), manifest("b")));
     folder.write("sub/list.yml", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n1}}\n");
-    folder.write(
-        "c.json",
-        r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"}}"#,
-    );
-    folder.write(
-        "secret.yaml",
-        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n",
-    );
+    folder.write("c.json", r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"}}"#);
+    folder.write("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n");
     folder.write("README.md", "not: [a manifest");
     let simulator = Simulator::new();
     simulator.apply(pod("other", "n1", "web")).unwrap();
@@ -752,10 +596,7 @@ fn wrong_manifests_are_named() {
             "apiVersion: v1\nkind: Pod\nmetadata: {}\n",
             format!("{shown}, document 1: metadata.name is missing"),
         ),
-        (
-            "just text",
-            format!("{shown}, document 1: not an object with metadata"),
-        ),
+        ("just text", format!("{shown}, document 1: not an object with metadata")),
         (
             "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Node\nmetadata: {name: a}\n",
             format!("{shown}, document 2: nodes a is defined twice"),
@@ -780,17 +621,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[tokio::test(start_paused = true)]
 async fn manifests_are_polled() {
     let folder = Folder::new("polled");
-    folder.write(
-        "x.yaml",
-        "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n",
-    );
+    folder.write("x.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n");
     let simulator = Simulator::new();
     let manifests = Manifests::load(simulator.clone(), &*folder.0).unwrap();
     let follow = tokio::spawn(manifests.follow());
-    folder.write(
-        "x.yaml",
-        "apiVersion: v1\nkind: Node\nmetadata: {name: another}\n",
-    );
+    folder.write("x.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: another}\n");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(names(&simulator, "Node"), ["another"]);
     follow.abort();
@@ -806,14 +641,8 @@ fn recorded_object_sets_are_loaded() {
     assert_eq!(names(&simulator, "Pod"), ["a"]);
     for (text, expected) in [
         ("[]", "not a JSON object of lists by API path"),
-        (
-            r#"{"/api/v1/gadgets": []}"#,
-            "nothing is listed at \"/api/v1/gadgets\"",
-        ),
-        (
-            r#"{"/api/v1/pods": [{"metadata": {}}]}"#,
-            "object 0 of \"/api/v1/pods\"",
-        ),
+        (r#"{"/api/v1/gadgets": []}"#, "nothing is listed at \"/api/v1/gadgets\""),
+        (r#"{"/api/v1/pods": [{"metadata": {}}]}"#, "object 0 of \"/api/v1/pods\""),
     ] {
         let error = Simulator::new().load(text).unwrap_err();
         assert_eq!(error.to_string(), expected, "{text}");
@@ -847,9 +676,7 @@ fn inconsistencies(simulator: &Simulator) -> Vec<String> {
         for pod in simulator.list("Pod") {
             let metadata = &pod["metadata"];
             let selected = metadata["namespace"] == service["metadata"]["namespace"]
-                && selector
-                    .iter()
-                    .all(|(key, value)| metadata["labels"].get(key) == Some(value));
+                && selector.iter().all(|(key, value)| metadata["labels"].get(key) == Some(value));
             if !selected || pod["status"]["podIP"].is_null() {
                 continue;
             }
@@ -879,9 +706,7 @@ fn inconsistencies(simulator: &Simulator) -> Vec<String> {
 
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().unwrap();
-    conditions
-        .iter()
-        .any(|c| c["type"] == "Ready" && c["status"] == "True")
+    conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
 }
 
 #[test]
@@ -896,10 +721,8 @@ fn the_example_cluster_has_each_kind_of_service() {
         .map(|slice| {
             let service = &slice["metadata"]["labels"]["kubernetes.io/service-name"];
             let endpoints = slice["endpoints"].as_array().unwrap().len();
-            let (service, family) = (
-                service.as_str().unwrap(),
-                slice["addressType"].as_str().unwrap(),
-            );
+            let (service, family) =
+                (service.as_str().unwrap(), slice["addressType"].as_str().unwrap());
             format!("{service} {family} {endpoints}")
         })
         .collect();
@@ -937,16 +760,8 @@ async fn the_story_keeps_the_world_consistent() {
             assert!(now.abs_diff(pods) <= 1, "{now} of {pods} pods: {sentence}");
             told.push(sentence);
         }
-        for beginning in [
-            "rollout of ",
-            "crash: ",
-            "drain of node-b",
-            "return of node-b",
-        ] {
-            let count = told
-                .iter()
-                .filter(|sentence| sentence.starts_with(beginning))
-                .count();
+        for beginning in ["rollout of ", "crash: ", "drain of node-b", "return of node-b"] {
+            let count = told.iter().filter(|sentence| sentence.starts_with(beginning)).count();
             assert!(count > 1, "{beginning:?} in {told:#?}");
         }
         drop(heard);

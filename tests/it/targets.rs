@@ -34,16 +34,8 @@ fn web() -> Sidecar {
         .of_service("web")
         .port("http", 8080)
         .port("", 7070)
-        .endpoint(
-            endpoint("10.0.0.1")
-                .on("n1")
-                .refers_to("Pod", "default", "web-1"),
-        )
-        .endpoint(
-            endpoint("10.0.0.2")
-                .on("n1")
-                .refers_to("Pod", "default", "web-2"),
-        );
+        .endpoint(endpoint("10.0.0.1").on("n1").refers_to("Pod", "default", "web-1"))
+        .endpoint(endpoint("10.0.0.2").on("n1").refers_to("Pod", "default", "web-2"));
     Sidecar::of_node("n1")
         .with(web("web-1", "10.0.0.1"))
         .with(web("web-2", "10.0.0.2"))
@@ -66,26 +58,13 @@ const ALL: [&str; 6] = [
 
 #[test]
 fn only_targets_of_matching_services() {
-    for (filter, expected) in [
-        ("tier=front", &ALL[..]),
-        ("tier!=back", &ALL),
-        ("tier=back", &[]),
-    ] {
-        let query = Query {
-            service: Some(label(filter)),
-            ..endpointslice()
-        };
+    for (filter, expected) in [("tier=front", &ALL[..]), ("tier!=back", &ALL), ("tier=back", &[])] {
+        let query = Query { service: Some(label(filter)), ..endpointslice() };
         assert_eq!(lines(&web().targets(&query).own, &[]), expected, "{filter}");
     }
-    let without_service = Sidecar::of_node("n1").with(
-        slice("s")
-            .port("p", 1)
-            .endpoint(endpoint("10.0.0.1").on("n1")),
-    );
-    let query = Query {
-        service: Some(label("tier!=back")),
-        ..endpointslice()
-    };
+    let without_service = Sidecar::of_node("n1")
+        .with(slice("s").port("p", 1).endpoint(endpoint("10.0.0.1").on("n1")));
+    let query = Query { service: Some(label("tier!=back")), ..endpointslice() };
     assert_eq!(without_service.targets(&query).own, []);
 }
 
@@ -128,14 +107,9 @@ fn a_selector_of_the_role_filters_and_another_hides() {
     query.selectors.endpointslice.field = field("metadata.name!=web-abc");
     assert_eq!(web().targets(&query).own, []);
     let mut query = Query::all(Role::Pod);
-    query.selectors.pod = Selector {
-        label: label("app in (web-1,web-2)"),
-        field: field("status.podIP=10.0.0.2"),
-    };
-    assert_eq!(
-        lines(&web().targets(&query).own, &[]),
-        [&["10.0.0.2"], &ALL[3..]].concat()
-    );
+    query.selectors.pod =
+        Selector { label: label("app in (web-1,web-2)"), field: field("status.podIP=10.0.0.2") };
+    assert_eq!(lines(&web().targets(&query).own, &[]), [&["10.0.0.2"], &ALL[3..]].concat());
 }
 
 #[test]
@@ -143,26 +117,15 @@ fn references_cross_namespaces_unless_several_are_listed() {
     let endpoint = endpoint("10.0.0.1").on("n1").refers_to("Pod", "b", "p");
     let sidecar = Sidecar::of_node("n1")
         .with(pod("p").in_namespace("b").on("n1").ip("10.0.0.1"))
-        .with(
-            slice("s")
-                .in_namespace("a")
-                .port("p", 80)
-                .endpoint(endpoint),
-        );
+        .with(slice("s").in_namespace("a").port("p", 80).endpoint(endpoint));
     for (namespaces, expected) in [
         (vec![], "10.0.0.1:80 pod_name=p"),
         (vec!["a"], "10.0.0.1:80"),
         (vec!["a", "b"], "10.0.0.1:80"),
     ] {
         let namespaces = namespaces.into_iter().map(str::to_owned).collect();
-        let query = Query {
-            namespaces,
-            ..endpointslice()
-        };
-        assert_eq!(
-            lines(&sidecar.targets(&query).own, &["pod_name"]),
-            [expected]
-        );
+        let query = Query { namespaces, ..endpointslice() };
+        assert_eq!(lines(&sidecar.targets(&query).own, &["pod_name"]), [expected]);
     }
 }
 
@@ -178,18 +141,9 @@ fn what_belongs_to_no_node_has_a_reason() {
     );
     let targets = sidecar.targets(&endpointslice());
     assert_eq!(lines(&targets.own, &[]), ["own:80"]);
-    let unassigned: Vec<_> = targets
-        .unassigned
-        .iter()
-        .map(|one| (&*one.target.address, one.reason))
-        .collect();
-    assert_eq!(
-        unassigned,
-        [
-            ("elsewhere:80", Reason::PodNotHere),
-            ("external:80", Reason::NoNode)
-        ]
-    );
+    let unassigned: Vec<_> =
+        targets.unassigned.iter().map(|one| (&*one.target.address, one.reason)).collect();
+    assert_eq!(unassigned, [("elsewhere:80", Reason::PodNotHere), ("external:80", Reason::NoNode)]);
 }
 
 /// A hand-made slice can say that an own Pod's endpoint is on another node: the Pod's other
@@ -197,33 +151,15 @@ fn what_belongs_to_no_node_has_a_reason() {
 #[test]
 fn extra_targets_follow_their_pod() {
     let sidecar = Sidecar::of_node("n1")
-        .with(
-            pod("p")
-                .on("n1")
-                .ip("10.0.0.1")
-                .container("c")
-                .port("a", 80)
-                .port("b", 81),
-        )
+        .with(pod("p").on("n1").ip("10.0.0.1").container("c").port("a", 80).port("b", 81))
         .with(
             slice("s")
                 .port("a", 80)
-                .endpoint(
-                    endpoint("10.0.0.1")
-                        .on("n2")
-                        .refers_to("Pod", "default", "p"),
-                )
-                .endpoint(
-                    endpoint("10.0.0.9")
-                        .on("n2")
-                        .refers_to("Pod", "default", "p"),
-                ),
+                .endpoint(endpoint("10.0.0.1").on("n2").refers_to("Pod", "default", "p"))
+                .endpoint(endpoint("10.0.0.9").on("n2").refers_to("Pod", "default", "p")),
         );
     assert_eq!(
-        lines(
-            &sidecar.targets(&endpointslice()).own,
-            &["pod_container_port_name"]
-        ),
+        lines(&sidecar.targets(&endpointslice()).own, &["pod_container_port_name"]),
         ["10.0.0.1:81 pod_container_port_name=b"]
     );
 }
@@ -233,28 +169,15 @@ fn targets_tell_what_they_came_from() {
     let mut sidecar = web();
     sidecar.apply(node("n1"));
     sidecar.apply(namespace("default"));
-    sidecar.apply(
-        pod("web-1")
-            .controlled_by("ReplicaSet", "web-7")
-            .on("n1")
-            .ip("10.0.0.1"),
-    );
+    sidecar.apply(pod("web-1").controlled_by("ReplicaSet", "web-7").on("n1").ip("10.0.0.1"));
     sidecar.read_owners(|_| Some(owner("Deployment", "web")));
     let query = Query {
-        attach: Attach {
-            node: true,
-            namespace: true,
-            deployment: true,
-            ..Attach::default()
-        },
+        attach: Attach { node: true, namespace: true, deployment: true, ..Attach::default() },
         ..endpointslice()
     };
     let target = sidecar.targets(&query).own.swap_remove(0);
-    let sources: Vec<String> = target
-        .sources
-        .iter()
-        .map(|source| format!("{} {}", source.kind, source.key))
-        .collect();
+    let sources: Vec<String> =
+        target.sources.iter().map(|source| format!("{} {}", source.kind, source.key)).collect();
     assert_eq!(
         sources,
         [

@@ -19,10 +19,7 @@ fn asked_for(simulator: &Simulator) -> Vec<String> {
 }
 
 fn plain(request: &RecordedRequest) -> String {
-    let (path, query) = request
-        .target
-        .split_once('?')
-        .unwrap_or((&request.target, ""));
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let query: Vec<String> = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| match &*name {
             "timeoutSeconds" | "continue" => format!("{name}=*"),
@@ -42,10 +39,7 @@ const WATCH: &str = "watch=true&resourceVersion=*&allowWatchBookmarks=true&timeo
 /// Each query asks for what it needs and nothing else; own Pods are always watched.
 #[tokio::test(start_paused = true)]
 async fn watches_follow_the_questions() {
-    let services = [
-        "/api/v1/services?limit=500",
-        "/api/v1/services?limit=500&continue=*",
-    ];
+    let services = ["/api/v1/services?limit=500", "/api/v1/services?limit=500&continue=*"];
     let slices = "/apis/discovery.k8s.io/v1/endpointslices";
     let cases: [(&str, Vec<String>); 6] = [
         ("pod", vec![]),
@@ -63,10 +57,7 @@ async fn watches_follow_the_questions() {
         ),
         (
             "pod?attach=namespace",
-            vec![
-                "/api/v1/namespaces?limit=500".to_owned(),
-                format!("/api/v1/namespaces?{WATCH}"),
-            ],
+            vec!["/api/v1/namespaces?limit=500".to_owned(), format!("/api/v1/namespaces?{WATCH}")],
         ),
         // One read for 60 Pods of one ReplicaSet, and no watch.
         (
@@ -89,10 +80,7 @@ async fn watches_follow_the_questions() {
 async fn headers_of_requests() {
     let simulator = world::cluster();
     let asked = Asked::start(&simulator, NODE, Timing::alone());
-    asked
-        .ask("pod?attach=namespace&attach=deployment", PATIENCE)
-        .await
-        .expect("an answer");
+    asked.ask("pod?attach=namespace&attach=deployment", PATIENCE).await.expect("an answer");
     sleep(Duration::from_millis(1)).await;
     for request in simulator.requests() {
         let form = match (request.resource, request.verb) {
@@ -100,16 +88,8 @@ async fn headers_of_requests() {
             ("namespaces" | "replicasets", _) => ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
             _ => "",
         };
-        assert_eq!(
-            request.header("accept"),
-            format!("application/json{form}"),
-            "{request:?}"
-        );
-        let encoding = if request.verb == Verb::Watch {
-            "identity"
-        } else {
-            "gzip"
-        };
+        assert_eq!(request.header("accept"), format!("application/json{form}"), "{request:?}");
+        let encoding = if request.verb == Verb::Watch { "identity" } else { "gzip" };
         assert_eq!(request.header("accept-encoding"), encoding, "{request:?}");
     }
 }
@@ -131,12 +111,7 @@ async fn a_watch_that_nobody_needs_is_closed_and_opened_again() {
         node
     });
     let answer = asked.ask("node", PATIENCE).await.expect("an answer");
-    assert!(
-        answer
-            .targets()
-            .iter()
-            .all(|target| target.contains("\"z2\""))
-    );
+    assert!(answer.targets().iter().all(|target| target.contains("\"z2\"")));
     sleep(Duration::from_millis(1)).await;
     assert_eq!(simulator.open_watches(), 2);
 }
@@ -148,10 +123,7 @@ async fn a_quiet_day_costs_a_few_dozen_requests() {
     let asked = Asked::start(&simulator, NODE, Timing::default());
     let _day = async {
         for _ in 0..24 * 12 {
-            asked
-                .ask("endpointslice?attach=node", PATIENCE)
-                .await
-                .expect("an answer");
+            asked.ask("endpointslice?attach=node", PATIENCE).await.expect("an answer");
             sleep(5 * MINUTE).await;
         }
     }
@@ -159,10 +131,7 @@ async fn a_quiet_day_costs_a_few_dozen_requests() {
     let lists = simulator.count_requests(|request| request.verb == Verb::List);
     assert_eq!(lists, 5, "one for each kind, and a second page of Services");
     let watches = simulator.count_requests(|request| request.verb == Verb::Watch);
-    assert!(
-        (4 * 24..=4 * 48 + 4).contains(&watches),
-        "{watches} for four kinds in 24 hours"
-    );
+    assert!((4 * 24..=4 * 48 + 4).contains(&watches), "{watches} for four kinds in 24 hours");
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,16 +140,8 @@ async fn an_absent_owner_costs_a_label_and_is_tried_again() {
     simulator.delete("ReplicaSet", "shop", "web-1");
     let asked = Asked::start(&simulator, NODE, Timing::alone());
     let query = "pod?attach=deployment";
-    let answer = asked
-        .ask(query, PATIENCE)
-        .await
-        .expect("an answer without the label");
-    assert!(
-        answer
-            .targets()
-            .iter()
-            .all(|target| !target.contains("pod_deployment_name"))
-    );
+    let answer = asked.ask(query, PATIENCE).await.expect("an answer without the label");
+    assert!(answer.targets().iter().all(|target| !target.contains("pod_deployment_name")));
     world::put(
         &simulator,
         json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
@@ -189,12 +150,7 @@ async fn an_absent_owner_costs_a_label_and_is_tried_again() {
     );
     sleep(MINUTE).await;
     let answer = asked.ask(query, PATIENCE).await.expect("an answer");
-    assert!(
-        answer
-            .targets()
-            .iter()
-            .all(|target| target.contains("pod_deployment_name"))
-    );
+    assert!(answer.targets().iter().all(|target| target.contains("pod_deployment_name")));
     let reads = simulator.count_requests(|request| request.verb == Verb::Get);
     assert_eq!(reads, 2);
 }
@@ -206,19 +162,9 @@ async fn owners_that_cannot_be_read_hold_up_the_first_answer_only() {
     let rule = simulator.fault(On::get("replicasets").status(403));
     let asked = Asked::start(&simulator, NODE, Timing::alone());
     let query = "pod?attach=deployment";
-    let reason = asked
-        .ask(query, PATIENCE)
-        .await
-        .map(drop)
-        .expect_err("not synced");
-    assert!(
-        reason.contains("resources: [\"replicasets\"], verbs: [\"get\"]"),
-        "{reason}"
-    );
-    asked
-        .ask("pod", PATIENCE)
-        .await
-        .expect("others are not held up");
+    let reason = asked.ask(query, PATIENCE).await.map(drop).expect_err("not synced");
+    assert!(reason.contains("resources: [\"replicasets\"], verbs: [\"get\"]"), "{reason}");
+    asked.ask("pod", PATIENCE).await.expect("others are not held up");
     simulator.remove_fault(rule);
     sleep(2 * MINUTE).await;
     asked.ask(query, PATIENCE).await.expect("read by now");
@@ -229,15 +175,9 @@ async fn owners_that_cannot_be_read_hold_up_the_first_answer_only() {
     pod["metadata"]["ownerReferences"][0]["uid"] = "unreadable".into();
     world::put(&simulator, pod);
     sleep(Duration::from_millis(1)).await;
-    let answer = asked
-        .ask(query, PATIENCE)
-        .await
-        .expect("an answer all the same");
-    let fresh: Vec<_> = answer
-        .targets()
-        .into_iter()
-        .filter(|target| target.contains("\"fresh\""))
-        .collect();
+    let answer = asked.ask(query, PATIENCE).await.expect("an answer all the same");
+    let fresh: Vec<_> =
+        answer.targets().into_iter().filter(|target| target.contains("\"fresh\"")).collect();
     assert_eq!(fresh.len(), 1);
     assert!(!fresh[0].contains("pod_deployment_name"), "{fresh:?}");
 }
@@ -273,24 +213,14 @@ async fn a_start_reads_many_owners_at_once() {
         );
     }
     let asked = Asked::start(&simulator, NODE, Timing::alone());
-    asked
-        .ask("pod?attach=deployment", PATIENCE)
-        .await
-        .expect("within the caller's patience");
-    assert_eq!(
-        simulator.count_requests(|request| request.verb == Verb::Get),
-        111
-    );
+    asked.ask("pod?attach=deployment", PATIENCE).await.expect("within the caller's patience");
+    assert_eq!(simulator.count_requests(|request| request.verb == Verb::Get), 111);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_right_is_named_as_the_rule_to_add() {
     for (resource, query, rule) in [
-        (
-            "pods",
-            "pod",
-            "apiGroups: [\"\"], resources: [\"pods\"], verbs: [\"list\", \"watch\"]",
-        ),
+        ("pods", "pod", "apiGroups: [\"\"], resources: [\"pods\"], verbs: [\"list\", \"watch\"]"),
         (
             "endpointslices",
             "endpointslice",
@@ -300,11 +230,7 @@ async fn a_missing_right_is_named_as_the_rule_to_add() {
         let simulator = world::cluster();
         simulator.fault(On::resource(resource).status(403));
         let asked = Asked::start(&simulator, NODE, Timing::alone());
-        let reason = asked
-            .ask(query, PATIENCE)
-            .await
-            .map(drop)
-            .expect_err("forbidden");
+        let reason = asked.ask(query, PATIENCE).await.map(drop).expect_err("forbidden");
         assert!(reason.contains(rule), "{reason}");
     }
 }
@@ -315,15 +241,8 @@ async fn an_expired_token_is_told() {
     let simulator = world::cluster();
     simulator.fault(On::any().status(401));
     let asked = Asked::start(&simulator, NODE, Timing::alone());
-    let reason = asked
-        .ask("pod", PATIENCE)
-        .await
-        .map(drop)
-        .expect_err("unauthorized");
-    assert!(
-        reason.contains("HTTP 401") && reason.contains("is it expired"),
-        "{reason}"
-    );
+    let reason = asked.ask("pod", PATIENCE).await.map(drop).expect_err("unauthorized");
+    assert!(reason.contains("HTTP 401") && reason.contains("is it expired"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,17 +251,9 @@ async fn retry_after_is_honoured() {
     simulator.fault(On::list("pods").status_retry_after(429, 100));
     let _asked = Asked::start(&simulator, NODE, Timing::alone());
     sleep(100 * MINUTE).await;
-    let times: Vec<_> = simulator
-        .requests()
-        .iter()
-        .map(|request| request.at)
-        .collect();
+    let times: Vec<_> = simulator.requests().iter().map(|request| request.at).collect();
     assert!(times.len() > 10, "{} tries", times.len());
     for pair in times.windows(2) {
-        assert!(
-            pair[1] - pair[0] >= Duration::from_secs(100),
-            "{:?}",
-            pair[1] - pair[0]
-        );
+        assert!(pair[1] - pair[0] >= Duration::from_secs(100), "{:?}", pair[1] - pair[0]);
     }
 }

@@ -16,10 +16,8 @@ fn discovered(set: &'static str, role: Role, profile: Profile) -> Vec<LabelMap> 
 }
 
 fn shown(targets: &[LabelMap], prefixes: &[&str]) -> Vec<String> {
-    let mut lines: Vec<String> = targets
-        .iter()
-        .map(|labels| line(&labels["__address__"], labels, prefixes))
-        .collect();
+    let mut lines: Vec<String> =
+        targets.iter().map(|labels| line(&labels["__address__"], labels, prefixes)).collect();
     lines.sort();
     lines
 }
@@ -111,13 +109,7 @@ fn x5_which_service() {
         "extra",
         "two-endpoints-one-pod",
         &prefixes,
-        &[
-            "10.1.0.1:6060",
-            "10.1.0.1:7070",
-            "10.1.0.1:8080",
-            "10.1.0.1:9090",
-            "10.9.9.9:8080",
-        ],
+        &["10.1.0.1:6060", "10.1.0.1:7070", "10.1.0.1:8080", "10.1.0.1:9090", "10.9.9.9:8080"],
     );
     slice_gives(
         "extra",
@@ -170,22 +162,14 @@ fn x8_one_number_twice() {
             "10.1.0.3:9153 pod_container_port_protocol=TCP",
         ],
     );
-    slice_gives(
-        "main",
-        "twocx",
-        &["pod_container_name"],
-        &["10.1.0.4:7000 pod_container_name=c2"],
-    );
+    slice_gives("main", "twocx", &["pod_container_name"], &["10.1.0.4:7000 pod_container_name=c2"]);
 }
 
 #[test]
 fn x9_init_container_with_the_number_of_a_regular_one() {
     for (profile, expected) in [
         (Profile::V2_53, "10.1.0.1:8080 pod_container_name=c1"),
-        (
-            Profile::V3_5,
-            "10.1.0.1:8080 pod_container_init=true pod_container_name=init1",
-        ),
+        (Profile::V3_5, "10.1.0.1:8080 pod_container_init=true pod_container_name=init1"),
     ] {
         let mut targets = discovered("extra", Role::EndpointSlice, profile);
         targets.retain(|labels| {
@@ -203,12 +187,7 @@ fn x10_which_node_is_attached() {
         // Known difference: recorded is node-a, which this node does not see.
         ("main", "node-zzz", "noderef", "10.0.0.1:10250"),
         ("extra", "node-a", "node-ref-unknown", "10.0.0.2:10250"),
-        (
-            "extra",
-            "node-a",
-            "node-ref-only",
-            "10.0.0.1:10250 node_name=node-a",
-        ),
+        ("extra", "node-a", "node-ref-only", "10.0.0.1:10250 node_name=node-a"),
     ] {
         let mut query = Query::all(Role::EndpointSlice);
         query.attach.node = true;
@@ -252,12 +231,7 @@ fn x11_several_addresses_and_ports() {
 
 #[test]
 fn x12_pod_without_address() {
-    slice_gives(
-        "main",
-        "noipx",
-        &["pod_name"],
-        &["10.1.0.77:1234 pod_name=noip"],
-    );
+    slice_gives("main", "noipx", &["pod_name"], &["10.1.0.77:1234 pod_name=noip"]);
 }
 
 #[test]
@@ -266,11 +240,7 @@ fn x13_dual_stack() {
         "main",
         "dual-v6",
         &["endpointslice_port_name"],
-        &[
-            "10.1.0.1:15090",
-            "10.1.0.1:9090",
-            "[fd00::11]:8080 endpointslice_port_name=http",
-        ],
+        &["10.1.0.1:15090", "10.1.0.1:9090", "[fd00::11]:8080 endpointslice_port_name=http"],
     );
     for (slice, count) in [("dual-v4", 3), ("dual-v6", 0)] {
         let targets = discovered("main", Role::EndpointSlice, Profile::V3_11);
@@ -326,12 +296,7 @@ fn x15_extra_targets_once() {
 
 #[test]
 fn x16_empty_reference_unknown_node_no_container_ports() {
-    slice_gives(
-        "extra",
-        "empty-ref",
-        &["endpointslice_address_target"],
-        &["1.0.0.1:1"],
-    );
+    slice_gives("extra", "empty-ref", &["endpointslice_address_target"], &["1.0.0.1:1"]);
     slice_gives(
         "extra",
         "app",
@@ -356,10 +321,7 @@ fn x17_values_are_copied() {
         .unwrap()
         .iter()
         .filter_map(|(name, value)| {
-            Some((
-                name.strip_prefix("__meta_kubernetes_pod_annotation")?,
-                &**value,
-            ))
+            Some((name.strip_prefix("__meta_kubernetes_pod_annotation")?, &**value))
         })
         .collect();
     let expected = [
@@ -428,20 +390,11 @@ fn x18_pods() {
 #[test]
 fn x20_nodes() {
     assert_eq!(
-        shown(
-            &discovered("main", Role::Node, Profile::V3_5),
-            &["node_name"]
-        ),
-        [
-            "10.0.0.1:10250 node_name=node-a",
-            "h.example:0 node_name=node-hostonly"
-        ]
+        shown(&discovered("main", Role::Node, Profile::V3_5), &["node_name"]),
+        ["10.0.0.1:10250 node_name=node-a", "h.example:0 node_name=node-hostonly"]
     );
     assert_eq!(
-        shown(
-            &discovered("extra", Role::Node, Profile::V3_5),
-            &["node_name", "node_address_x"]
-        ),
+        shown(&discovered("extra", Role::Node, Profile::V3_5), &["node_name", "node_address_x"]),
         [
             "[fd00::99]:10250 node_address_x_y_Z=1.1.1.1 node_name=node-b",
             "node-a.internal:0 node_name=node-a"
@@ -462,21 +415,14 @@ fn x23_hidden_pods() {
                 .is_some_and(|node| node == "node-b")
         };
         let of_node_b: Vec<LabelMap> = targets.iter().filter(of_node_b).cloned().collect();
-        assert_eq!(
-            shown(&of_node_b, &["pod_"]),
-            ["10.1.0.2:8080", "10.1.0.9:8080"]
-        );
+        assert_eq!(shown(&of_node_b, &["pod_"]), ["10.1.0.2:8080", "10.1.0.9:8080"]);
     }
 }
 
 #[test]
 fn x24_dual_stack_service_hidden_and_fqdn() {
     let of_service = |name, family| {
-        slice(name)
-            .of_service("s")
-            .family(family)
-            .port("p", 80)
-            .endpoint(endpoint(name).on("n"))
+        slice(name).of_service("s").family(family).port("p", 80).endpoint(endpoint(name).on("n"))
     };
     let sidecar = Sidecar::of_node("n")
         .with(service("s").families("PreferDualStack", &["IPv4", "IPv6"]))
@@ -485,35 +431,18 @@ fn x24_dual_stack_service_hidden_and_fqdn() {
         .with(of_service("fqdn", "FQDN"));
     let mut query = Query::all(Role::EndpointSlice);
     assert_eq!(lines(&sidecar.targets(&query).own, &[]), ["v4:80"]);
-    query.selectors.service = Selector {
-        label: LabelSelector::parse("no=such").unwrap(),
-        ..Selector::default()
-    };
-    assert_eq!(
-        lines(&sidecar.targets(&query).own, &[]),
-        ["fqdn:80", "v4:80", "v6:80"]
-    );
+    query.selectors.service =
+        Selector { label: LabelSelector::parse("no=such").unwrap(), ..Selector::default() };
+    assert_eq!(lines(&sidecar.targets(&query).own, &[]), ["fqdn:80", "v4:80", "v6:80"]);
 }
 
 #[test]
 fn x25_partition() {
     for (set, role, expected) in [
-        (
-            "main",
-            Role::EndpointSlice,
-            vec![("node-a", 28), ("node-b", 2), ("node-zzz", 1)],
-        ),
-        (
-            "extra",
-            Role::EndpointSlice,
-            vec![("node-a", 26), ("node-b", 2), ("node-unknown", 2)],
-        ),
+        ("main", Role::EndpointSlice, vec![("node-a", 28), ("node-b", 2), ("node-zzz", 1)]),
+        ("extra", Role::EndpointSlice, vec![("node-a", 26), ("node-b", 2), ("node-unknown", 2)]),
         ("main", Role::Pod, vec![("node-a", 14), ("node-b", 1)]),
-        (
-            "extra",
-            Role::Pod,
-            vec![("node-a", 7), ("node-b", 2), ("node-unknown", 1)],
-        ),
+        ("extra", Role::Pod, vec![("node-a", 7), ("node-b", 2), ("node-unknown", 1)]),
     ] {
         let (set, query) = (Set::load(set), Query::all(role));
         let mut served = Vec::new();
@@ -597,10 +526,9 @@ fn x26_node_conditions_since_3_12() {
         ),
         ("extra", "node-a.internal:0 node_condition_ready=true"),
     ] {
-        for (profile, expected) in [
-            (Profile::V3_11, expected.split(' ').next().unwrap()),
-            (Profile::Latest, expected),
-        ] {
+        for (profile, expected) in
+            [(Profile::V3_11, expected.split(' ').next().unwrap()), (Profile::Latest, expected)]
+        {
             let mut targets = discovered(set, Role::Node, profile);
             targets.retain(|labels| labels["__meta_kubernetes_node_name"] == "node-a");
             assert_eq!(shown(&targets, &["node_condition"]), [expected]);

@@ -32,44 +32,18 @@ pub(super) struct Golden {
     pub(super) targets: Vec<LabelMap>,
 }
 
-const VERSIONS: [(&str, Profile); 3] = [
-    ("2.53.3", Profile::V2_53),
-    ("3.5.3", Profile::V3_5),
-    ("3.16.0", Profile::Latest),
-];
+const VERSIONS: [(&str, Profile); 3] =
+    [("2.53.3", Profile::V2_53), ("3.5.3", Profile::V3_5), ("3.16.0", Profile::Latest)];
 
-const NONE: Attach = Attach {
-    node: false,
-    namespace: false,
-    deployment: false,
-    job: false,
-    cronjob: false,
-};
-const WORKLOAD: Attach = Attach {
-    deployment: true,
-    job: true,
-    cronjob: true,
-    ..NONE
-};
+const NONE: Attach =
+    Attach { node: false, namespace: false, deployment: false, job: false, cronjob: false };
+const WORKLOAD: Attach = Attach { deployment: true, job: true, cronjob: true, ..NONE };
 const OPTIONS: [(&str, Attach); 5] = [
     ("", NONE),
     ("-nodemeta", Attach { node: true, ..NONE }),
-    (
-        "-namespacemeta",
-        Attach {
-            namespace: true,
-            ..NONE
-        },
-    ),
+    ("-namespacemeta", Attach { namespace: true, ..NONE }),
     ("-workloadmeta", WORKLOAD),
-    (
-        "-allmeta",
-        Attach {
-            node: true,
-            namespace: true,
-            ..WORKLOAD
-        },
-    ),
+    ("-allmeta", Attach { node: true, namespace: true, ..WORKLOAD }),
 ];
 
 impl Set {
@@ -91,10 +65,7 @@ impl Set {
                     if file.exists() {
                         goldens.push(Golden {
                             name,
-                            query: Query {
-                                attach,
-                                ..Query::all(role)
-                            },
+                            query: Query { attach, ..Query::all(role) },
                             profile,
                             targets: read(&file),
                         });
@@ -143,11 +114,7 @@ impl Set {
         self.tell::<Service>(&mut sidecar, "/api/v1/services");
         self.tell::<Namespace>(&mut sidecar, "/api/v1/namespaces");
         let slices = self.list("/apis/discovery.k8s.io/v1/endpointslices").iter();
-        sidecar.list(
-            slices
-                .map(|slice| SliceOfNode(node).deserialize(slice).unwrap())
-                .collect(),
-        );
+        sidecar.list(slices.map(|slice| SliceOfNode(node).deserialize(slice).unwrap()).collect());
         sidecar.read_owners(|key| self.controller_of(key));
         sidecar
     }
@@ -174,11 +141,7 @@ impl Set {
 
     fn tell<T: Told + DeserializeOwned>(&self, sidecar: &mut Sidecar, path: &str) {
         let objects = self.list(path).iter();
-        sidecar.list(
-            objects
-                .map(|object| T::deserialize(object).unwrap())
-                .collect(),
-        );
+        sidecar.list(objects.map(|object| T::deserialize(object).unwrap()).collect());
     }
 
     fn controller_of(&self, key: &OwnerKey) -> Option<Owner> {
@@ -192,9 +155,7 @@ impl Set {
             owner["metadata"]["namespace"] == *key.namespace()
                 && owner["metadata"]["name"] == *key.name()
         })?;
-        Metadata::deserialize(&owner["metadata"])
-            .unwrap()
-            .controller
+        Metadata::deserialize(&owner["metadata"]).unwrap().controller
     }
 
     fn list(&self, path: &str) -> &[Value] {
@@ -204,9 +165,8 @@ impl Set {
 
 /// A target in the form of the recorded outputs.
 pub(super) fn label_map(target: &Target) -> LabelMap {
-    let mut labels: LabelMap = (target.labels.iter())
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect();
+    let mut labels: LabelMap =
+        (target.labels.iter()).map(|(name, value)| (name.to_string(), value.to_string())).collect();
     labels.insert("__address__".to_owned(), target.address.clone());
     labels
 }
@@ -242,9 +202,7 @@ fn common(one: &[LabelMap], mut other: Vec<LabelMap>) -> Vec<LabelMap> {
 }
 
 fn folder(set: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/conformance")
-        .join(set)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(set)
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> T {

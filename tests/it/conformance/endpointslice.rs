@@ -36,29 +36,18 @@ fn e2() -> Endpoint {
 
 fn e3() -> Endpoint {
     Endpoint {
-        conditions: Conditions {
-            ready: Some(false),
-            serving: Some(true),
-            terminating: Some(true),
-        },
+        conditions: Conditions { ready: Some(false), serving: Some(true), terminating: Some(true) },
         ..ready(endpoint("3.4.5.6"), "us-east-1c")
     }
 }
 
 fn e4() -> Endpoint {
-    ready(
-        endpoint("4.5.6.7").refers_to("Node", "", "barbaz"),
-        "us-east-1a",
-    )
+    ready(endpoint("4.5.6.7").refers_to("Node", "", "barbaz"), "us-east-1a")
 }
 
 fn ready(endpoint: Endpoint, zone: &str) -> Endpoint {
     Endpoint {
-        conditions: Conditions {
-            ready: Some(true),
-            serving: Some(true),
-            terminating: Some(false),
-        },
+        conditions: Conditions { ready: Some(true), serving: Some(true), terminating: Some(false) },
         zone: Some(zone.into()),
         ..endpoint
     }
@@ -142,18 +131,11 @@ fn es1_slice_before_run() {
         ]
     );
     for (name, value) in [
-        (
-            "endpointslice_labelpresent_kubernetes_io_service_name",
-            "true",
-        ),
+        ("endpointslice_labelpresent_kubernetes_io_service_name", "true"),
         ("endpointslice_annotationpresent_test_annotation", "true"),
     ] {
         let name = format!("__meta_kubernetes_{name}");
-        assert!(
-            targets
-                .iter()
-                .all(|t| t.labels.get(&*name).is_some_and(|v| **v == *value))
-        );
+        assert!(targets.iter().all(|t| t.labels.get(&*name).is_some_and(|v| **v == *value)));
     }
 }
 
@@ -205,11 +187,7 @@ fn es4_slice_updated() {
     assert_eq!(
         lines(
             &cluster.targets(&query()),
-            &[
-                "endpointslice_label",
-                "endpointslice_annotation",
-                "endpointslice_name"
-            ]
+            &["endpointslice_label", "endpointslice_annotation", "endpointslice_name"]
         ),
         [
             "1.2.3.4:9000 endpointslice_name=testendpoints",
@@ -225,12 +203,7 @@ fn es5_no_endpoints_left() {
     assert_eq!(cluster.targets(&query()), []);
 }
 
-const ALL_FOUR: [&str; 4] = [
-    "1.2.3.4:9000",
-    "2.3.4.5:9000",
-    "3.4.5.6:9000",
-    "4.5.6.7:9000",
-];
+const ALL_FOUR: [&str; 4] = ["1.2.3.4:9000", "2.3.4.5:9000", "3.4.5.6:9000", "4.5.6.7:9000"];
 
 fn each(labels: &str) -> Vec<String> {
     ALL_FOUR.map(|address| format!("{address} {labels}")).into()
@@ -249,11 +222,7 @@ fn es6_service_added() {
 #[test]
 fn es7_service_labels_changed() {
     let mut cluster = cluster().with(base()).with(testservice());
-    cluster.apply(
-        service("testendpoints")
-            .label("app/name", "svc")
-            .label("component", "testing"),
-    );
+    cluster.apply(service("testendpoints").label("app/name", "svc").label("component", "testing"));
     assert_eq!(
         lines(&cluster.targets(&query()), &["service_"]),
         each(
@@ -270,10 +239,7 @@ fn with_nodes() -> (Cluster, Query) {
         .with(testservice())
         .with(node("foobar").label("az", "us-east1"))
         .with(node("barbaz").label("az", "us-west2"));
-    let attach = Attach {
-        node: true,
-        ..Attach::default()
-    };
+    let attach = Attach { node: true, ..Attach::default() };
     (cluster, Query { attach, ..query() })
 }
 
@@ -301,10 +267,7 @@ fn es9_attached_node_changed() {
         "1.2.3.4:9000 node_label_az=us-central1 node_name=foobar"
     );
     cluster.delete::<Node>("", "foobar");
-    assert_eq!(
-        lines(&cluster.targets(&query), &["node_"])[0],
-        "1.2.3.4:9000"
-    );
+    assert_eq!(lines(&cluster.targets(&query), &["node_"])[0], "1.2.3.4:9000");
 }
 
 #[test]
@@ -318,33 +281,23 @@ fn es10_two_namespaces() {
         .with(plain().in_namespace("ns2").endpoint(endpoint))
         .with(base().in_namespace("ns3"));
     let namespaces = ["ns1", "ns2"].map(str::to_owned).into();
-    let targets = cluster.targets(&Query {
-        namespaces,
-        ..query()
-    });
+    let targets = cluster.targets(&Query { namespaces, ..query() });
     let mut expected = each("namespace=ns1 service_name=testendpoints");
     expected.extend([
         "1.2.3.4:9001 namespace=ns2 pod_name=testpod".to_owned(),
         "4.3.2.1:9000 namespace=ns2 pod_name=testpod".to_owned(),
     ]);
     expected.sort();
-    assert_eq!(
-        lines(&targets, &["namespace", "pod_name", "service_name"]),
-        expected
-    );
+    assert_eq!(lines(&targets, &["namespace", "pod_name", "service_name"]), expected);
 }
 
 /// The own namespace is one that is listed.
 #[test]
 fn es11_own_namespace() {
-    let cluster = cluster()
-        .with(base().in_namespace("own-ns"))
-        .with(base().in_namespace("non-own-ns"));
+    let cluster =
+        cluster().with(base().in_namespace("own-ns")).with(base().in_namespace("non-own-ns"));
     let namespaces = ["own-ns"].map(str::to_owned).into();
-    let targets = cluster.targets(&Query {
-        namespaces,
-        ..query()
-    });
+    let targets = cluster.targets(&Query { namespaces, ..query() });
     assert_eq!(lines(&targets, &["namespace"]), each("namespace=own-ns"));
 }
 
@@ -365,14 +318,7 @@ fn es14_init_containers() {
         .endpoint(endpoint("4.3.2.1").refers_to("Pod", "default", "testpod"));
     let targets = cluster().with(pod).with(slice).targets(&query());
     assert_eq!(
-        lines(
-            &targets,
-            &[
-                "pod_container_init",
-                "pod_container_name",
-                "endpointslice_port_name"
-            ]
-        ),
+        lines(&targets, &["pod_container_init", "pod_container_name", "endpointslice_port_name"]),
         [
             "4.3.2.1:1111 pod_container_init=true pod_container_name=ic1",
             "4.3.2.1:9000 endpointslice_port_name=testport pod_container_init=false pod_container_name=c1",
@@ -389,10 +335,7 @@ fn with_namespace() -> (Cluster, Query) {
             .annotation("owner", "platform")
             .annotation("version", "v1"),
     );
-    let attach = Attach {
-        namespace: true,
-        ..Attach::default()
-    };
+    let attach = Attach { namespace: true, ..Attach::default() };
     (cluster, Query { attach, ..query() })
 }
 
@@ -454,18 +397,12 @@ const V6: &str = "[fd00::1]:9000 endpointslice_name=v6";
 
 #[test]
 fn es17_prefer_dual_stack() {
-    assert_eq!(
-        served_of_dual_stack("PreferDualStack", &["IPv4", "IPv6"]),
-        [V4]
-    );
+    assert_eq!(served_of_dual_stack("PreferDualStack", &["IPv4", "IPv6"]), [V4]);
 }
 
 #[test]
 fn es18_require_dual_stack() {
-    assert_eq!(
-        served_of_dual_stack("RequireDualStack", &["IPv4", "IPv6"]),
-        [V4]
-    );
+    assert_eq!(served_of_dual_stack("RequireDualStack", &["IPv4", "IPv6"]), [V4]);
 }
 
 /// The control plane makes no slice of the other family then; one made by hand is kept.
@@ -477,8 +414,5 @@ fn es19_es20_single_stack() {
 
 #[test]
 fn es21_ipv6_first() {
-    assert_eq!(
-        served_of_dual_stack("PreferDualStack", &["IPv6", "IPv4"]),
-        [V6]
-    );
+    assert_eq!(served_of_dual_stack("PreferDualStack", &["IPv6", "IPv4"]), [V6]);
 }

@@ -20,9 +20,7 @@ use Difference::{Missing, Surplus};
 fn every_node_serves_its_part_of_every_recorded_output() {
     for_every_golden(|set, golden| {
         for node in set.nodes() {
-            let targets = set
-                .sidecar(&node)
-                .targets_for(&golden.query, golden.profile);
+            let targets = set.sidecar(&node).targets_for(&golden.query, golden.profile);
             let recorded = golden
                 .targets
                 .iter()
@@ -57,27 +55,9 @@ fn served_and_unassigned_are_the_whole_recorded_output() {
 #[test]
 fn targets_that_refer_to_another_node_lack_only_its_labels() {
     for (set, golden, node, address, lacking) in [
-        (
-            "main",
-            "endpointslice-nodemeta",
-            "node-zzz",
-            "10.0.0.1:10250",
-            "__meta_kubernetes_node_",
-        ),
-        (
-            "extra",
-            "endpointslice",
-            "node-a",
-            "10.1.0.2:80",
-            "__meta_kubernetes_pod_",
-        ),
-        (
-            "extra",
-            "endpointslice",
-            "node-b",
-            "10.9.9.9:8080",
-            "__meta_kubernetes_pod_",
-        ),
+        ("main", "endpointslice-nodemeta", "node-zzz", "10.0.0.1:10250", "__meta_kubernetes_node_"),
+        ("extra", "endpointslice", "node-a", "10.1.0.2:80", "__meta_kubernetes_pod_"),
+        ("extra", "endpointslice", "node-b", "10.9.9.9:8080", "__meta_kubernetes_pod_"),
     ] {
         let set = Set::load(set);
         let golden = set.golden(&format!("3.16.0/{golden}"));

@@ -25,11 +25,7 @@ fn n1_metadata() {
         .label("test-label", "testvalue")
         .annotation("test-annotation", "testannotationvalue");
     assert_eq!(
-        shown(
-            &Sidecar::of_node("test0").with(node),
-            Profile::Latest,
-            &[""]
-        ),
+        shown(&Sidecar::of_node("test0").with(node), Profile::Latest, &[""]),
         ["1.2.3.4:10250 node_address_InternalIP=1.2.3.4 \
           node_annotation_test_annotation=testannotationvalue \
           node_label_test_label=testvalue node_name=test0 \
@@ -51,10 +47,7 @@ fn n2_n3_added_and_deleted() {
 #[test]
 fn n4_updated() {
     let mut sidecar = Sidecar::of_node("test0").with(test0());
-    sidecar.apply(Node {
-        provider_id: "gce://x".into(),
-        ..test0().label("Unschedulable", "true")
-    });
+    sidecar.apply(Node { provider_id: "gce://x".into(), ..test0().label("Unschedulable", "true") });
     assert_eq!(
         shown(&sidecar, Profile::Latest, &["node_label", "node_provider"]),
         ["1.2.3.4:10250 node_label_Unschedulable=true node_provider_id=gce://x"]
@@ -72,11 +65,7 @@ fn n5_conditions() {
         (vec![("Ready", "Unknown")], " node_condition_ready=unknown"),
         (vec![], ""),
         (
-            vec![
-                ("MemoryPressure", "False"),
-                ("Ready", "True"),
-                ("DiskPressure", "False"),
-            ],
+            vec![("MemoryPressure", "False"), ("Ready", "True"), ("DiskPressure", "False")],
             " node_condition_diskpressure=false node_condition_memorypressure=false \
              node_condition_ready=true",
         ),
@@ -91,10 +80,7 @@ fn n5_conditions() {
             shown(&sidecar, Profile::Latest, &prefixes),
             [format!("1.2.3.4:10250{expected}")]
         );
-        assert_eq!(
-            shown(&sidecar, Profile::V3_11, &prefixes),
-            ["1.2.3.4:10250"]
-        );
+        assert_eq!(shown(&sidecar, Profile::V3_11, &prefixes), ["1.2.3.4:10250"]);
     }
 }
 
@@ -112,11 +98,8 @@ fn which_address() {
     for (kind, address) in addresses {
         node = node.address(kind, address).address(kind, "second");
         let sidecar = Sidecar::of_node("test0").with(node.clone());
-        let address = if address.contains(':') {
-            format!("[{address}]:0")
-        } else {
-            format!("{address}:0")
-        };
+        let address =
+            if address.contains(':') { format!("[{address}]:0") } else { format!("{address}:0") };
         assert_eq!(shown(&sidecar, Profile::Latest, &[]), [address]);
     }
 }

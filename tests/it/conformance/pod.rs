@@ -85,21 +85,13 @@ fn p1_two_containers() {
 
 #[test]
 fn p2_init_container() {
-    let pod = q()
-        .phase("Pending")
-        .ready("False")
-        .init_container("initcontainer")
-        .id("containerd://init");
+    let pod =
+        q().phase("Pending").ready("False").init_container("initcontainer").id("containerd://init");
     assert_eq!(
         shown(
             &sidecar().with(pod),
             &query(),
-            &[
-                "pod_container_id",
-                "pod_container_init",
-                "pod_phase",
-                "pod_ready"
-            ]
+            &["pod_container_id", "pod_container_init", "pod_phase", "pod_ready"]
         ),
         [
             "1.2.3.4 pod_container_id=containerd://init pod_container_init=true \
@@ -138,10 +130,8 @@ fn p5_updated() {
     sidecar.apply(q());
     assert_eq!(
         shown(&sidecar, &query(), &prefixes),
-        [
-            "1.2.3.4:9000 pod_container_id=docker://a1b2c3d4 pod_phase=Running \
-          pod_ready=true pod_uid=abc123"
-        ]
+        ["1.2.3.4:9000 pod_container_id=docker://a1b2c3d4 pod_phase=Running \
+          pod_ready=true pod_uid=abc123"]
     );
 }
 
@@ -159,31 +149,20 @@ fn p7_p8_namespaces() {
         .with(q().in_namespace("ns2"))
         .with(q().in_namespace("ns3"));
     for (names, expected) in [
-        (
-            vec!["ns1", "ns2"],
-            vec!["1.2.3.4:9000 namespace=ns1", "1.2.3.4:9000 namespace=ns2"],
-        ),
+        (vec!["ns1", "ns2"], vec!["1.2.3.4:9000 namespace=ns1", "1.2.3.4:9000 namespace=ns2"]),
         (vec!["ns2"], vec!["1.2.3.4:9000 namespace=ns2"]), // the own one, say
         (vec!["ns4"], vec![]),
     ] {
         let namespaces = names.into_iter().map(str::to_owned).collect();
-        let query = Query {
-            namespaces,
-            ..query()
-        };
+        let query = Query { namespaces, ..query() };
         assert_eq!(shown(&sidecar, &query, &["namespace"]), expected);
     }
 }
 
 #[test]
 fn p9_p10_attached_node() {
-    let query = attaching(Attach {
-        node: true,
-        ..Attach::default()
-    });
-    let mut sidecar = sidecar()
-        .with(node("testnode").label("l1", "value1"))
-        .with(q());
+    let query = attaching(Attach { node: true, ..Attach::default() });
+    let mut sidecar = sidecar().with(node("testnode").label("l1", "value1")).with(q());
     assert_eq!(
         shown(&sidecar, &query, &["node_"]),
         ["1.2.3.4:9000 node_label_l1=value1 node_name=testnode"]
@@ -197,23 +176,14 @@ fn p9_p10_attached_node() {
 
 #[test]
 fn p11_p12_attached_namespace() {
-    let query = attaching(Attach {
-        namespace: true,
-        ..Attach::default()
-    });
-    let mut sidecar = sidecar()
-        .with(namespace("default").label("team", "a").annotation("v", "1"))
-        .with(q());
+    let query = attaching(Attach { namespace: true, ..Attach::default() });
+    let mut sidecar =
+        sidecar().with(namespace("default").label("team", "a").annotation("v", "1")).with(q());
     assert_eq!(
         shown(&sidecar, &query, &["namespace"]),
         ["1.2.3.4:9000 namespace=default namespace_annotation_v=1 namespace_label_team=a"]
     );
-    sidecar.apply(
-        namespace("default")
-            .label("team", "b")
-            .label("more", "x")
-            .annotation("v", "2"),
-    );
+    sidecar.apply(namespace("default").label("team", "b").label("more", "x").annotation("v", "2"));
     assert_eq!(
         shown(&sidecar, &query, &["namespace"]),
         ["1.2.3.4:9000 namespace=default namespace_annotation_v=2 \
@@ -224,30 +194,20 @@ fn p11_p12_attached_namespace() {
 /// The node selector works through the attached Node alone, and only since 3.11.
 #[test]
 fn p13_node_selector() {
-    let attach = Attach {
-        node: true,
-        ..Attach::default()
-    };
+    let attach = Attach { node: true, ..Attach::default() };
     let mut query = attaching(attach);
     query.selectors.node = Selector {
         label: LabelSelector::parse("node-type=worker").unwrap(),
         ..Selector::default()
     };
-    let worker = sidecar()
-        .with(node("testnode").label("node-type", "worker"))
-        .with(q());
+    let worker = sidecar().with(node("testnode").label("node-type", "worker")).with(q());
     assert_eq!(
         shown(&worker, &query, &["node_"]),
         ["1.2.3.4:9000 node_label_node_type=worker node_name=testnode"]
     );
-    let other = sidecar()
-        .with(node("testnode").label("node-type", "master"))
-        .with(q());
+    let other = sidecar().with(node("testnode").label("node-type", "master")).with(q());
     assert_eq!(shown(&other, &query, &["node_"]), [""; 0]);
-    assert_eq!(
-        lines(&other.targets_for(&query, Profile::V3_5).own, &["node_"]),
-        ["1.2.3.4:9000"]
-    );
+    assert_eq!(lines(&other.targets_for(&query, Profile::V3_5).own, &["node_"]), ["1.2.3.4:9000"]);
     query.attach.node = false;
     assert_eq!(shown(&other, &query, &["node_"]), ["1.2.3.4:9000"]);
 }
@@ -261,23 +221,12 @@ fn workload(kind: &str, name: &str, controller: Option<&Owner>) -> Sidecar {
 
 #[test]
 fn p14_to_p16_p19_workloads() {
-    const NONE: Attach = Attach {
-        node: false,
-        namespace: false,
-        deployment: false,
-        job: false,
-        cronjob: false,
-    };
+    const NONE: Attach =
+        Attach { node: false, namespace: false, deployment: false, job: false, cronjob: false };
     let (deployment, job, cronjob) = (
-        Attach {
-            deployment: true,
-            ..NONE
-        },
+        Attach { deployment: true, ..NONE },
         Attach { job: true, ..NONE },
-        Attach {
-            cronjob: true,
-            ..NONE
-        },
+        Attach { cronjob: true, ..NONE },
     );
     let of_deployment = || workload("ReplicaSet", "rs", Some(&owner("Deployment", "d")));
     let of_job = || workload("Job", "j", None);
@@ -285,35 +234,16 @@ fn p14_to_p16_p19_workloads() {
     for (case, sidecar, attach, expected) in [
         ("P14", of_deployment(), deployment, " pod_deployment_name=d"),
         ("not asked for", of_deployment(), job, ""),
-        (
-            "other owner",
-            workload("ReplicaSet", "rs", Some(&owner("Rollout", "r"))),
-            deployment,
-            "",
-        ),
-        (
-            "no owner",
-            workload("ReplicaSet", "rs", None),
-            deployment,
-            "",
-        ),
+        ("other owner", workload("ReplicaSet", "rs", Some(&owner("Rollout", "r"))), deployment, ""),
+        ("no owner", workload("ReplicaSet", "rs", None), deployment, ""),
         ("P15", of_job(), job, " pod_job_name=j"),
         ("P16", of_cronjob(), job, " pod_job_name=j"),
         ("P19", of_cronjob(), cronjob, " pod_cronjob_name=c"),
         ("no cron job", of_job(), cronjob, ""),
-        (
-            "other kind",
-            workload("StatefulSet", "s", None),
-            deployment,
-            "",
-        ),
+        ("other kind", workload("StatefulSet", "s", None), deployment, ""),
     ] {
         assert_eq!(
-            shown(
-                &sidecar,
-                &attaching(attach),
-                &["pod_deployment", "pod_job", "pod_cronjob"]
-            ),
+            shown(&sidecar, &attaching(attach), &["pod_deployment", "pod_job", "pod_cronjob"]),
             [format!("1.2.3.4:9000{expected}")],
             "{case}"
         );

@@ -48,9 +48,7 @@ impl Asked {
         let parsed = parse(role, Some(parameters)).expect("a good query");
         let question = Question::new(parsed, Profile::Latest);
         let answer = self.answers.answer(question, query.len(), patience).await;
-        answer
-            .map(|answer| Answer(answer.body))
-            .map_err(|error| error.to_string())
+        answer.map(|answer| Answer(answer.body)).map_err(|error| error.to_string())
     }
 }
 

@@ -10,22 +10,11 @@ use std::time::Duration;
 pub(crate) async fn get(url: &str) -> Result<String, String> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let uri = url.parse().expect("a URL of the test's own");
-    let answer = client
-        .get(uri)
-        .await
-        .map_err(|error| format!("{url}: {error:?}"))?;
+    let answer = client.get(uri).await.map_err(|error| format!("{url}: {error:?}"))?;
     let status = answer.status();
-    let body = answer
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| format!("{url}: {error}"))?;
+    let body = answer.into_body().collect().await.map_err(|error| format!("{url}: {error}"))?;
     let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-    if status.is_success() {
-        Ok(text)
-    } else {
-        Err(format!("{url}: {status}: {text}"))
-    }
+    if status.is_success() { Ok(text) } else { Err(format!("{url}: {status}: {text}")) }
 }
 
 /// Tries until `attempt` gives a value; the last reason for none is what fails the test.

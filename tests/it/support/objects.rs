@@ -9,10 +9,7 @@ use nodelocal_sd::objects::{
 };
 
 pub(crate) fn pod(name: &str) -> Pod {
-    Pod {
-        meta: namespaced(name),
-        ..Pod::default()
-    }
+    Pod { meta: namespaced(name), ..Pod::default() }
 }
 
 pub(crate) fn slice(name: &str) -> EndpointSlice {
@@ -24,52 +21,31 @@ pub(crate) fn slice(name: &str) -> EndpointSlice {
 }
 
 pub(crate) fn endpoint(address: &str) -> Endpoint {
-    Endpoint {
-        addresses: [address.into()].into(),
-        ..Endpoint::default()
-    }
+    Endpoint { addresses: [address.into()].into(), ..Endpoint::default() }
 }
 
 pub(crate) fn service(name: &str) -> Service {
-    Service {
-        meta: namespaced(name),
-        ..Service::default()
-    }
+    Service { meta: namespaced(name), ..Service::default() }
 }
 
 pub(crate) fn node(name: &str) -> Node {
-    Node {
-        meta: cluster_scoped(name),
-        ..Node::default()
-    }
+    Node { meta: cluster_scoped(name), ..Node::default() }
 }
 
 pub(crate) fn namespace(name: &str) -> Namespace {
-    Namespace {
-        meta: cluster_scoped(name),
-    }
+    Namespace { meta: cluster_scoped(name) }
 }
 
 pub(crate) fn owner(kind: &str, name: &str) -> Owner {
-    Owner {
-        kind: kind.into(),
-        name: name.into(),
-        uid: format!("uid-{name}").into(),
-    }
+    Owner { kind: kind.into(), name: name.into(), uid: format!("uid-{name}").into() }
 }
 
 fn namespaced(name: &str) -> Metadata {
-    Metadata {
-        key: ObjectKey::new("default", name),
-        ..Metadata::default()
-    }
+    Metadata { key: ObjectKey::new("default", name), ..Metadata::default() }
 }
 
 fn cluster_scoped(name: &str) -> Metadata {
-    Metadata {
-        key: ObjectKey::new("", name),
-        ..Metadata::default()
-    }
+    Metadata { key: ObjectKey::new("", name), ..Metadata::default() }
 }
 
 /// What every kind has.
@@ -180,19 +156,11 @@ impl PodBuilder for Pod {
 }
 
 fn container(name: &str) -> Container {
-    Container {
-        name: name.into(),
-        image: format!("{name}:latest").into(),
-        ..Container::default()
-    }
+    Container { name: name.into(), image: format!("{name}:latest").into(), ..Container::default() }
 }
 
 fn with_port(mut pod: Pod, name: &str, number: i32, protocol: &str) -> Pod {
-    let port = ContainerPort {
-        name: name.into(),
-        number,
-        protocol: protocol.into(),
-    };
+    let port = ContainerPort { name: name.into(), number, protocol: protocol.into() };
     push(&mut last_container(&mut pod).ports, port);
     pod
 }
@@ -200,8 +168,7 @@ fn with_port(mut pod: Pod, name: &str, number: i32, protocol: &str) -> Pod {
 /// Init containers are to be added after the regular ones.
 fn last_container(pod: &mut Pod) -> &mut Container {
     let last = pod.init_containers.last_mut();
-    last.or(pod.containers.last_mut())
-        .expect("a container comes before its ports")
+    last.or(pod.containers.last_mut()).expect("a container comes before its ports")
 }
 
 /// EndpointSlices.
@@ -252,11 +219,8 @@ impl EndpointBuilder for Endpoint {
     }
 
     fn refers_to(mut self, kind: &str, namespace: &str, name: &str) -> Self {
-        self.target_ref = Some(TargetRef {
-            kind: kind.into(),
-            namespace: namespace.into(),
-            name: name.into(),
-        });
+        self.target_ref =
+            Some(TargetRef { kind: kind.into(), namespace: namespace.into(), name: name.into() });
         self
     }
 }
@@ -282,19 +246,13 @@ pub(crate) trait NodeBuilder {
 
 impl NodeBuilder for Node {
     fn address(mut self, kind: &str, address: &str) -> Self {
-        let address = NodeAddress {
-            kind: kind.into(),
-            address: address.into(),
-        };
+        let address = NodeAddress { kind: kind.into(), address: address.into() };
         push(&mut self.addresses, address);
         self
     }
 
     fn condition(mut self, kind: &str, status: &str) -> Self {
-        let condition = NodeCondition {
-            kind: kind.into(),
-            status: status.into(),
-        };
+        let condition = NodeCondition { kind: kind.into(), status: status.into() };
         push(&mut self.conditions, condition);
         self
     }

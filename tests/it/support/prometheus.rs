@@ -30,10 +30,7 @@ impl Prometheus {
         std::fs::write(&file, config).expect("the configuration can be written");
         let mut process = Command::new(binary())
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                data.path().join("data").display()
-            ))
+            .arg(format!("--storage.tsdb.path={}", data.path().join("data").display()))
             .arg("--web.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
@@ -55,15 +52,8 @@ impl Prometheus {
         // A pipe that nobody reads would stop it.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let url = format!("http://{address}");
-        eventually("Prometheus is ready", || {
-            get_owned(format!("{url}/-/ready"))
-        })
-        .await;
-        Self {
-            url,
-            _process: process,
-            _data: data,
-        }
+        eventually("Prometheus is ready", || get_owned(format!("{url}/-/ready"))).await;
+        Self { url, _process: process, _data: data }
     }
 
     /// What a job has discovered. Its targets must all be dropped by relabeling: only then are

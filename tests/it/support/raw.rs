@@ -26,21 +26,13 @@ pub(crate) struct Answer {
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = timeout(DEADLINE, TcpStream::connect(address))
-            .await
-            .unwrap()
-            .unwrap();
-        Self {
-            stream,
-            unread: Vec::new(),
-        }
+        let stream = timeout(DEADLINE, TcpStream::connect(address)).await.unwrap().unwrap();
+        Self { stream, unread: Vec::new() }
     }
 
     /// Writes as it is.
     pub(crate) async fn write(&mut self, text: &[u8]) -> std::io::Result<()> {
-        timeout(DEADLINE, self.stream.write_all(text))
-            .await
-            .unwrap()
+        timeout(DEADLINE, self.stream.write_all(text)).await.unwrap()
     }
 
     /// Sends a request without a body and reads the answer.
@@ -67,24 +59,14 @@ impl Raw {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        let length = headers
-            .get("content-length")
-            .map_or(0, |length| length.parse().unwrap());
-        let length = if without_body || status == 304 {
-            0
-        } else {
-            length
-        };
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = if without_body || status == 304 { 0 } else { length };
         while self.unread.len() < length {
             assert!(self.read_more().await, "the body is cut");
         }
         let rest = self.unread.split_off(length);
         let body = String::from_utf8(std::mem::replace(&mut self.unread, rest)).unwrap();
-        Some(Answer {
-            status,
-            headers,
-            body,
-        })
+        Some(Answer { status, headers, body })
     }
 
     /// Waits until the other side closes, reading away what it still sends.
@@ -95,9 +77,7 @@ impl Raw {
     /// False at the end of the connection, in order or not.
     async fn read_more(&mut self) -> bool {
         let mut buffer = [0; 4096];
-        let read = timeout(DEADLINE, self.stream.read(&mut buffer))
-            .await
-            .expect("it goes on");
+        let read = timeout(DEADLINE, self.stream.read(&mut buffer)).await.expect("it goes on");
         let read = read.unwrap_or(0);
         self.unread.extend_from_slice(&buffer[..read]);
         read > 0

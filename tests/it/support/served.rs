@@ -35,9 +35,7 @@ impl Served {
         let source = plain(&format!("http://{}", api.local_addr().unwrap()));
         let mut served =
             Self::start_at(&source, NODE, "127.0.0.1:0".parse().unwrap(), limits).await;
-        served
-            .tasks
-            .spawn(simulator::serve(simulator.clone(), api, pending()));
+        served.tasks.spawn(simulator::serve(simulator.clone(), api, pending()));
         served
     }
 
@@ -79,29 +77,13 @@ impl Served {
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
         let (stop, stopping) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(
-            sd,
-            Arc::new(HttpSd(Arc::clone(&app))),
-            limits,
-            stopped(stopping),
-        ));
-        tasks.spawn(serve(
-            admin_listener,
-            Arc::new(Admin::new(app)),
-            Limits::ADMIN,
-            pending(),
-        ));
+        tasks.spawn(serve(sd, Arc::new(HttpSd(Arc::clone(&app))), limits, stopped(stopping)));
+        tasks.spawn(serve(admin_listener, Arc::new(Admin::new(app)), Limits::ADMIN, pending()));
         tasks.spawn(async move {
             let _sidecar = sidecar; // lives as long as its listeners
             pending::<()>().await;
         });
-        Self {
-            url,
-            admin,
-            node: node.to_owned(),
-            tasks,
-            stop: Some(stop),
-        }
+        Self { url, admin, node: node.to_owned(), tasks, stop: Some(stop) }
     }
 }
 

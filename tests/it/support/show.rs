@@ -25,8 +25,5 @@ pub(crate) fn line<S: Deref<Target = str>>(
 
 /// One line per target.
 pub(crate) fn lines(targets: &[Target], prefixes: &[&str]) -> Vec<String> {
-    targets
-        .iter()
-        .map(|target| line(&target.address, &target.labels, prefixes))
-        .collect()
+    targets.iter().map(|target| line(&target.address, &target.labels, prefixes)).collect()
 }

@@ -65,10 +65,7 @@ impl Cluster {
 
 impl Sidecar {
     pub(crate) fn of_node(node: &str) -> Self {
-        Self {
-            index: Index::new(node),
-            snapshot: Snapshot::of_node(node),
-        }
+        Self { index: Index::new(node), snapshot: Snapshot::of_node(node) }
     }
 
     /// An object was added or changed.
@@ -94,9 +91,7 @@ impl Sidecar {
 
     /// The owners of own Pods were read, as often as there are unread ones.
     pub(crate) fn read_owners(&mut self, controller_of: impl Fn(&OwnerKey) -> Option<Owner>) {
-        let owners = [Resource::ReplicaSets, Resource::Jobs]
-            .into_iter()
-            .collect();
+        let owners = [Resource::ReplicaSets, Resource::Jobs].into_iter().collect();
         for key in self.snapshot.unread_owners(owners).collect::<Vec<_>>() {
             let controller = controller_of(&key);
             self.change(Change::Owner(key, controller));

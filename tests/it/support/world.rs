@@ -97,19 +97,9 @@ pub(crate) fn copy(simulator: &Simulator) -> Simulator {
 
 /// All objects.
 pub(crate) fn objects(simulator: &Simulator) -> impl Iterator<Item = Value> {
-    let kinds = [
-        "Namespace",
-        "Node",
-        "Pod",
-        "ReplicaSet",
-        "Service",
-        "EndpointSlice",
-    ];
+    let kinds = ["Namespace", "Node", "Pod", "ReplicaSet", "Service", "EndpointSlice"];
     let lists = kinds.map(|kind| simulator.list(kind));
-    lists
-        .into_iter()
-        .flatten()
-        .map(|object| Value::clone(&object))
+    lists.into_iter().flatten().map(|object| Value::clone(&object))
 }
 
 /// Creates or updates an object.
