@@ -21,9 +21,15 @@ pub(super) enum Failure {
     /// No connection, or one that broke.
     #[error("{0}")]
     Connection(String),
-    /// No answer in time.
+    /// No headers in time.
+    #[error("no answer for {} s", after.as_secs())]
+    NoAnswer {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// A body that stopped coming, or did not end.
     #[error("no {what} for {} s", after.as_secs())]
-    Timeout {
+    Silence {
         /// What was waited for.
         what: &'static str,
         /// How long.
@@ -54,6 +60,11 @@ impl Failure {
         matches!(self, Self::Status { code: 403 | 404, .. })
     }
 
+    /// Whether the server would not look at the request at all.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { code: 401 | 403 | 404 | 429, .. })
+    }
+
     /// How long the server asks to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -73,7 +84,7 @@ impl Failure {
             Self::Status { code: 500.., .. } => Outcome::ServerError,
             Self::Status { .. } => Outcome::Refused,
             Self::Connection(_) | Self::Closed { .. } => Outcome::Connection,
-            Self::Timeout { .. } => Outcome::Timeout,
+            Self::NoAnswer { .. } | Self::Silence { .. } => Outcome::Timeout,
             Self::Garbled(_) => Outcome::Garbled,
         }
     }

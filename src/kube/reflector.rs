@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::kind::{Kind, Scope};
 use super::pacer::{Pacer, Turn};
 use super::timing::{Timing, part_of};
+use super::watch::{TOO_SHORT, Watched};
 use crate::index::{Change, Update};
 use crate::objects::{ObjectKey, Resource};
 use crate::status::{Board, Entry, Phase, Verb};
@@ -123,40 +124,45 @@ impl<K: Kind> Reflector<K> {
     async fn watch_until_expired(&mut self, version: &mut String) {
         let mut headers = self.timing.watch_headers;
         let mut futile = 0;
-        loop {
+        while futile <= FUTILE_RESUMES {
             self.entry().set_phase(Phase::Watching);
-            let before = version.clone();
-            let failure = match self.watch(version, headers).await {
-                Ok(ended) if ended.lived >= self.timing.calm => {
-                    futile = 0;
-                    continue;
-                }
-                // In order, but early: a server that shuts down, or one that always does this.
-                Ok(ended) => {
-                    debug!(resource = %K::RESOURCE, lived = ?ended.lived, "watch ended early");
-                    futile = if *version == before { futile + 1 } else { 0 };
-                    sleep(self.backoff.next()).await;
-                    continue;
-                }
-                Err(failure) => failure,
-            };
-            if failure.is_expired() {
-                return self.wait_before_relist(&failure).await;
+            let Watched { lived, told, result } = self.watch(version, headers).await;
+            if told || self.was_plausible(lived) {
+                futile = 0;
+            } else {
+                futile += 1;
             }
-            headers = match failure {
-                Failure::Timeout { what: "answer", .. } => {
-                    (headers * 3 / 2).min(self.timing.watch_headers_max)
+            match result {
+                Ok(()) if lived >= self.timing.calm => {}
+                // In order, but early: a server that shuts down, or one that always does this.
+                Ok(()) => {
+                    debug!(resource = %K::RESOURCE, ?lived, "the watch ended early");
+                    sleep(self.backoff.next()).await;
                 }
-                _ => self.timing.watch_headers,
-            };
-            // A refusal says nothing about the version.
-            let refused = matches!(failure, Failure::Status { code: 401 | 403 | 404 | 429, .. });
-            futile = if *version != before || refused { 0 } else { futile + 1 };
-            self.wait_after(Verb::Watch, &failure).await;
-            if futile > FUTILE_RESUMES {
-                return;
+                Err(failure) if failure.is_expired() => {
+                    return self.wait_before_relist(&failure).await;
+                }
+                Err(failure) => {
+                    headers = match failure {
+                        Failure::NoAnswer { .. } => {
+                            (headers * 3 / 2).min(self.timing.watch_headers_max)
+                        }
+                        _ => self.timing.watch_headers,
+                    };
+                    if failure.is_refusal() {
+                        futile = 0; // which says nothing about the version
+                    }
+                    self.wait_after(Verb::Watch, &failure).await;
+                }
             }
         }
+    }
+
+    /// Whether a watch that told nothing may just have had nothing to tell: it was accepted, lived
+    /// for a while, and ended before a bookmark was overdue. Load balancers cut such ones, and each
+    /// list in their place would cost the server the whole type.
+    fn was_plausible(&self, lived: Duration) -> bool {
+        (TOO_SHORT..self.timing.watch_silence).contains(&lived)
     }
 
     async fn wait_before_relist(&mut self, failure: &Failure) {

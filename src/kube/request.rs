@@ -55,7 +55,7 @@ pub(super) async fn send(
 ) -> Result<Body, Failure> {
     let answer = timeout(headers, client.send(request))
         .await
-        .map_err(|_| Failure::Timeout { what: "answer", after: headers })?
+        .map_err(|_| Failure::NoAnswer { after: headers })?
         .map_err(|error| Failure::Connection(chain(&error)))?;
     let status = answer.status();
     if status.is_success() {
@@ -125,10 +125,10 @@ impl Chunks {
             let deadline = self.until.min(now + self.silence);
             match tokio::time::timeout_at(deadline, self.body.frame()).await {
                 Err(_) if deadline == self.until => {
-                    return Err(Failure::Timeout { what: "end", after: deadline - now });
+                    return Err(Failure::Silence { what: "end", after: deadline - now });
                 }
                 Err(_) => {
-                    return Err(Failure::Timeout { what: "data", after: self.silence });
+                    return Err(Failure::Silence { what: "data", after: self.silence });
                 }
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(error))) => return Err(Failure::Connection(chain(&error))),

@@ -10,48 +10,65 @@ use super::timing::part_of;
 use crate::index::Update;
 use crate::status::Verb;
 use form_urlencoded::Serializer;
+use kube::client::Body;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A watch that ended as it should.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    /// How long it lived.
+/// What became of a watch.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// How long it lived after it was accepted; zero if it never was.
     pub(super) lived: Duration,
+    /// Whether it told anything, be it a bookmark.
+    pub(super) told: bool,
+    /// Whether it ended in order.
+    pub(super) result: Result<(), Failure>,
 }
 
 /// A watch that told nothing and lived less than this was not meant as one.
-const TOO_SHORT: Duration = Duration::from_secs(1);
+pub(super) const TOO_SHORT: Duration = Duration::from_secs(1);
 
 impl<K: Kind> Reflector<K> {
     /// Watches from that version, which moves on with each event and bookmark, until the watch
     /// ends. Events that came before a failure have been applied.
-    pub(super) async fn watch(
-        &mut self,
-        version: &mut String,
-        headers: Duration,
-    ) -> Result<Ended, Failure> {
+    pub(super) async fn watch(&mut self, version: &mut String, headers: Duration) -> Watched {
         self.pacer.wait(self.turn()).await;
-        let result = self.watch_once(version, headers).await;
-        self.count(Verb::Watch, result.as_ref().err());
-        result
+        let length = self.timing.watch_length + part_of(self.timing.watch_length);
+        let watched = match self.open(version, length, headers).await {
+            Ok(body) => {
+                let accepted = Instant::now();
+                let until = accepted + length + self.timing.watch_overrun;
+                let chunks = Chunks::new(body, self.timing.watch_silence, until);
+                let mut told = false;
+                let result = self.read(chunks, version, accepted, &mut told).await;
+                Watched { lived: accepted.elapsed(), told, result }
+            }
+            Err(failure) => Watched { lived: Duration::ZERO, told: false, result: Err(failure) },
+        };
+        self.count(Verb::Watch, watched.result.as_ref().err());
+        watched
     }
 
-    async fn watch_once(
-        &mut self,
-        version: &mut String,
+    async fn open(
+        &self,
+        version: &str,
+        length: Duration,
         headers: Duration,
-    ) -> Result<Ended, Failure> {
-        let length = self.timing.watch_length + part_of(self.timing.watch_length);
+    ) -> Result<Body, Failure> {
         let form = if self.scope.metadata_only { Form::Metadata } else { Form::Full };
         let request = request::get(&self.watch_uri(version, length), form, false)?;
-        let started = Instant::now();
-        let body = request::send(&self.client, request, headers).await?;
-        let until = started + length + self.timing.watch_overrun;
-        let mut chunks = Chunks::new(body, self.timing.watch_silence, until);
+        request::send(&self.client, request, headers).await
+    }
+
+    async fn read(
+        &mut self,
+        mut chunks: Chunks,
+        version: &mut String,
+        accepted: Instant,
+        told: &mut bool,
+    ) -> Result<(), Failure> {
         let mut lines = LineSplitter::new(OBJECT_LIMIT);
-        let mut told = false;
         while let Some(chunk) = chunks.next().await? {
             // Collected, because handing one on may have to wait and the splitter cannot.
             let mut updates = Vec::new();
@@ -70,15 +87,15 @@ impl<K: Kind> Reflector<K> {
             if let Some(failure) = failure {
                 return Err(failure);
             }
-            told = true;
-            self.calm_after(started.elapsed());
+            *told = true;
+            self.calm_after(accepted.elapsed());
         }
-        let lived = started.elapsed();
-        if !told && lived < TOO_SHORT {
+        let lived = accepted.elapsed();
+        if !*told && lived < TOO_SHORT {
             return Err(Failure::Closed { after: lived });
         }
         self.calm_after(lived);
-        Ok(Ended { lived })
+        Ok(())
     }
 
     fn watch_uri(&self, version: &str, length: Duration) -> String {

@@ -134,6 +134,23 @@ async fn a_quiet_day_costs_a_few_dozen_requests() {
     assert!((4 * 24..=4 * 48 + 4).contains(&watches), "{watches} for four kinds in 24 hours");
 }
 
+/// A load balancer that cuts what is quiet for half a minute never lets a bookmark through. Each list
+/// in place of a resume would cost the server a whole type.
+#[tokio::test(start_paused = true)]
+async fn a_cut_of_quiet_watches_causes_no_list() {
+    let simulator = world::cluster();
+    let asked = Asked::start(&simulator, NODE, Timing::default());
+    asked.ask("endpointslice", PATIENCE).await.expect("an answer");
+    let lists = || simulator.count_requests(|request| request.verb == Verb::List);
+    let before = lists();
+    for _ in 0..60 {
+        sleep(Duration::from_secs(30)).await;
+        simulator.disconnect();
+        asked.ask("endpointslice", PATIENCE).await.expect("an answer");
+    }
+    assert_eq!(lists(), before);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_absent_owner_costs_a_label_and_is_tried_again() {
     let simulator = world::cluster();
