@@ -44,6 +44,11 @@ impl Api {
         self.send("PUT", path, "application/json", object).await;
     }
 
+    /// Merges into an object, or into its status.
+    pub(crate) async fn patch(&self, path: &str, patch: &Value) {
+        self.send("PATCH", path, "application/merge-patch+json", patch).await;
+    }
+
     /// Reads a path.
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.send("GET", path, "application/json", &Value::Null).await

@@ -21,7 +21,7 @@ use std::time::Duration;
 const CLUSTERS: u64 = 20;
 
 /// Role, what is attached, and the same in our words.
-const JOBS: [(&str, &str, &str); 4] = [
+pub(crate) const JOBS: [(&str, &str, &str); 4] = [
     ("pod", "", ""),
     ("pod", ", attach_metadata: {node: true}", "&attach=node"),
     ("endpointslice", "", ""),
@@ -35,7 +35,7 @@ struct Group {
 }
 
 /// The seed is printed, and taken from `SEED` to play a run again.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     std::env::var("SEED")
         .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("SEED is a number"))
 }
@@ -45,9 +45,7 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
     eprintln!("SEED={seed}");
     block_on(async {
         let api = Api::of(plane).await;
-        for node in nodes() {
-            api.create(node).await;
-        }
+        create_nodes(&api).await;
         let mut namespaces = Vec::new();
         for number in 0..CLUSTERS {
             let namespace = format!("random-{number}");
@@ -72,34 +70,7 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         let profile = profile_of(&prometheus).await;
         let mut compared = 0;
         for namespace in &namespaces {
-            for (number, (role, _, attach)) in JOBS.iter().enumerate() {
-                let job = format!("{namespace}-{number}");
-                compared += eventually(&format!("SEED={seed} {job}"), || async {
-                    let by_itself = prometheus.discovered(&job).await;
-                    if by_itself.is_empty() {
-                        return Err("kubernetes_sd has no targets".to_owned());
-                    }
-                    let mut compared = 0;
-                    for (node, sidecar) in NODES.iter().zip(&sidecars) {
-                        let url = format!(
-                            "{}/sd/{role}?namespace={namespace}{attach}&compat={}",
-                            sidecar.url, profile
-                        );
-                        let ours = discovered(&get(&url).await?);
-                        let expected: Vec<_> = by_itself
-                            .iter()
-                            .filter(|target| target_node(target) == Some(node))
-                            .cloned()
-                            .collect();
-                        if ours != expected {
-                            return Err(difference(node, &ours, &expected));
-                        }
-                        compared += ours.len();
-                    }
-                    Ok(compared)
-                })
-                .await;
-            }
+            compared += compare(&prometheus, profile, &sidecars, namespace, seed).await;
         }
         eprintln!("{CLUSTERS} clusters, {compared} targets compared");
         assert!(
@@ -107,6 +78,53 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
             "{compared} targets are too few"
         );
     });
+}
+
+/// The Nodes, which all tests share.
+pub(crate) async fn create_nodes(api: &Api) {
+    let there = api.get("/api/v1/nodes").await;
+    for node in nodes() {
+        let same =
+            |other: &serde_json::Value| other["metadata"]["name"] == node["metadata"]["name"];
+        if !there["items"].as_array().unwrap().iter().any(same) {
+            api.create(node).await;
+        }
+    }
+}
+
+/// Waits until each job of a namespace gives the same on both sides, for each node; how many targets
+/// that are.
+pub(crate) async fn compare(
+    prometheus: &Prometheus,
+    profile: Profile,
+    sidecars: &[Served],
+    namespace: &str,
+    seed: u64,
+) -> usize {
+    let mut compared = 0;
+    for (number, (role, _, attach)) in JOBS.iter().enumerate() {
+        let job = format!("{namespace}-{number}");
+        compared += eventually(&format!("SEED={seed} {job}"), || async {
+            let by_itself = prometheus.discovered(&job).await;
+            if by_itself.is_empty() {
+                return Err("kubernetes_sd has no targets".to_owned());
+            }
+            let mut compared = 0;
+            for (node, sidecar) in NODES.iter().zip(sidecars) {
+                let query = format!("namespace={namespace}{attach}&compat={profile}");
+                let ours = discovered(&get(&format!("{}/sd/{role}?{query}", sidecar.url)).await?);
+                let of_node = |target: &&Discovered| target_node(target) == Some(node);
+                let expected: Vec<_> = by_itself.iter().filter(of_node).cloned().collect();
+                if ours != expected {
+                    return Err(difference(node, &ours, &expected));
+                }
+                compared += ours.len();
+            }
+            Ok(compared)
+        })
+        .await;
+    }
+    compared
 }
 
 /// The reason for the whole design.
@@ -128,7 +146,7 @@ pub(crate) fn slices_cannot_be_selected_by_node(plane: &ControlPlane) {
 }
 
 /// Waits until the controllers have nothing left to write.
-async fn quiesce(api: &Api) {
+pub(crate) async fn quiesce(api: &Api) {
     const QUIET: Duration = Duration::from_secs(3);
     let mut last = String::new();
     loop {
@@ -148,7 +166,7 @@ async fn quiesce(api: &Api) {
     }
 }
 
-fn config(plane: &ControlPlane, namespaces: &[String]) -> String {
+pub(crate) fn config(plane: &ControlPlane, namespaces: &[String]) -> String {
     let mut config = String::from("scrape_configs:\n");
     for namespace in namespaces {
         for (number, (role, attach, _)) in JOBS.iter().enumerate() {
@@ -165,14 +183,14 @@ fn config(plane: &ControlPlane, namespaces: &[String]) -> String {
 }
 
 /// The label profile of its version.
-async fn profile_of(prometheus: &Prometheus) -> Profile {
+pub(crate) async fn profile_of(prometheus: &Prometheus) -> Profile {
     let answer = get(&format!("{}/api/v1/status/buildinfo", prometheus.url)).await.unwrap();
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     Profile::of_user_agent(&format!("Prometheus/{}", answer["data"]["version"].as_str().unwrap()))
 }
 
 /// Our answer in the form in which Prometheus shows targets.
-fn discovered(body: &str) -> Vec<Discovered> {
+pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
     let groups: Vec<Group> = serde_json::from_str(body).expect("an http_sd answer");
     let mut targets: Vec<Discovered> = groups
         .into_iter()
@@ -189,7 +207,7 @@ fn discovered(body: &str) -> Vec<Discovered> {
 }
 
 /// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
-fn target_node(target: &Discovered) -> Option<&str> {
+pub(crate) fn target_node(target: &Discovered) -> Option<&str> {
     let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
     let by_reference = || {
         let kind = label("endpointslice_address_target_kind");
@@ -201,7 +219,7 @@ fn target_node(target: &Discovered) -> Option<&str> {
 }
 
 /// What only one side has, briefly.
-fn difference(node: &str, ours: &[Discovered], expected: &[Discovered]) -> String {
+pub(crate) fn difference(node: &str, ours: &[Discovered], expected: &[Discovered]) -> String {
     let only = |these: &[Discovered], those: &[Discovered]| {
         let such: Vec<_> =
             these.iter().filter(|target| !those.contains(target)).take(2).cloned().collect();

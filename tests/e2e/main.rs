@@ -10,6 +10,7 @@ mod api;
 mod control_plane;
 mod differential;
 mod least_privilege;
+mod moving;
 mod outage;
 mod random_cluster;
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
@@ -24,7 +25,7 @@ use std::sync::Arc;
 /// A test, given the control plane.
 type Test = fn(&ControlPlane);
 
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test); 5] = [
     (
         "least_privilege::each_right_is_needed_and_enough",
         least_privilege::each_right_is_needed_and_enough,
@@ -35,6 +36,7 @@ const TESTS: [(&str, Test); 4] = [
         differential::slices_cannot_be_selected_by_node,
     ),
     ("outage::of_the_api_server", outage::of_the_api_server),
+    ("moving::random_changes", moving::random_changes),
 ];
 
 fn main() -> ExitCode {

@@ -44,7 +44,8 @@ pub(crate) fn cluster(namespace: &str, rng: &mut Rng) -> Vec<Value> {
     objects
 }
 
-fn app(rng: &mut Rng) -> &'static str {
+/// What Services select by.
+pub(crate) fn app(rng: &mut Rng) -> &'static str {
     ["a", "b", "c"][rng.usize(0..3)]
 }
 
@@ -111,7 +112,8 @@ fn service(namespace: &str, number: usize, rng: &mut Rng) -> Vec<Value> {
     objects
 }
 
-fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
+/// A Pod of any kind.
+pub(crate) fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
     let node = match rng.u8(0..12) {
         0 => UNKNOWN_NODE,
         other => NODES[usize::from(other) % 3],
@@ -203,7 +205,7 @@ fn unify_host_ports(spec: &mut Value) {
 }
 
 /// A slice that no controller wrote, with what a hand can get wrong.
-fn slice_by_hand(namespace: &str, number: usize, pods: usize, rng: &mut Rng) -> Value {
+pub(crate) fn slice_by_hand(namespace: &str, number: usize, pods: usize, rng: &mut Rng) -> Value {
     let mut endpoints = Vec::new();
     for endpoint in 0..rng.usize(1..5) {
         let node = NODES[rng.usize(0..3)];
