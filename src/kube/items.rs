@@ -1,6 +1,6 @@
 //! The objects of a list, one by one, while the body comes in.
 
-use super::lines::KEPT_OF_TOO_LONG;
+use super::bounded::{Bounded, Piece};
 use serde::Deserialize;
 
 /// Splits the body of a list into its items without ever holding more than one of them, and
@@ -10,23 +10,12 @@ use serde::Deserialize;
 pub(super) struct ItemSplitter {
     /// Everything outside the list of items: the list's own metadata.
     envelope: Vec<u8>,
-    item: Vec<u8>,
-    limit: usize,
-    too_long: bool,
+    item: Bounded,
     depth: usize,
     in_string: bool,
     escaped: bool,
     place: Place,
     malformed: bool,
-}
-
-/// An item of a list.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Item<'a> {
-    /// All of it.
-    Whole(&'a [u8]),
-    /// The beginning of one that is over the limit.
-    TooLong(&'a [u8]),
 }
 
 /// The metadata of a list.
@@ -61,9 +50,7 @@ impl ItemSplitter {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             envelope: Vec::new(),
-            item: Vec::new(),
-            limit,
-            too_long: false,
+            item: Bounded::new(limit),
             depth: 0,
             in_string: false,
             escaped: false,
@@ -73,7 +60,7 @@ impl ItemSplitter {
     }
 
     /// Takes a chunk and hands out the items that it completes.
-    pub(super) fn push(&mut self, chunk: &[u8], mut each: impl FnMut(Item<'_>)) {
+    pub(super) fn push(&mut self, chunk: &[u8], mut each: impl FnMut(Piece<'_>)) {
         let mut item_from = 0; // where in this chunk the current item goes on
         for (at, &byte) in chunk.iter().enumerate() {
             if self.malformed {
@@ -84,21 +71,15 @@ impl ItemSplitter {
             match (was, self.place) {
                 (Place::Items, Place::Item) => item_from = at,
                 (Place::Item, Place::Items) => {
-                    self.keep(&chunk[item_from..=at]);
-                    each(if self.too_long {
-                        Item::TooLong(&self.item)
-                    } else {
-                        Item::Whole(&self.item)
-                    });
+                    self.item.push(&chunk[item_from..=at]);
+                    each(self.item.piece());
                     self.item.clear();
-                    self.item.shrink_to(KEPT_OF_TOO_LONG);
-                    self.too_long = false;
                 }
                 _ => {}
             }
         }
         if self.place == Place::Item {
-            self.keep(&chunk[item_from..]);
+            self.item.push(&chunk[item_from..]);
         }
     }
 
@@ -185,17 +166,6 @@ impl ItemSplitter {
             _ => {}
         }
     }
-
-    fn keep(&mut self, text: &[u8]) {
-        if self.too_long || self.item.len() + text.len() > self.limit {
-            let room = KEPT_OF_TOO_LONG.saturating_sub(self.item.len());
-            self.item.extend_from_slice(&text[..room.min(text.len())]);
-            self.item.truncate(KEPT_OF_TOO_LONG);
-            self.too_long = true;
-        } else {
-            self.item.extend_from_slice(text);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -208,8 +178,8 @@ mod tests {
         for chunk in body.as_bytes().chunks(chunk) {
             splitter.push(chunk, |item| {
                 items.push(match item {
-                    Item::Whole(text) => String::from_utf8_lossy(text).into_owned(),
-                    Item::TooLong(text) => format!("long {}", text.len()),
+                    Piece::Whole(text) => String::from_utf8_lossy(text).into_owned(),
+                    Piece::TooLong(text) => format!("long {}", text.len()),
                 });
             });
         }

@@ -1,8 +1,9 @@
 //! One complete list, page by page, decoded while it comes in.
 
+use super::bounded::Piece;
 use super::decode::{self, OBJECT_LIMIT};
 use super::failure::Failure;
-use super::items::{Item, ItemSplitter, ListMeta};
+use super::items::{ItemSplitter, ListMeta};
 use super::kind::Kind;
 use super::pacer::Turn;
 use super::reflector::{ListFrom, Reflector};
@@ -73,7 +74,7 @@ impl<K: Kind> Reflector<K> {
         let mut chunks = Chunks::new(body, self.timing.body_silence, until);
         let mut items = ItemSplitter::new(OBJECT_LIMIT);
         while let Some(chunk) = chunks.next().await? {
-            items.push(&chunk, |item| self.take(&item, outcome));
+            items.push(&chunk, |item| self.take(item, outcome));
         }
         items.finish().map_err(Failure::Garbled)
     }
@@ -101,9 +102,9 @@ impl<K: Kind> Reflector<K> {
         format!("{}?{}", self.scope.path, query.finish())
     }
 
-    fn take(&mut self, item: &Item<'_>, outcome: &mut ListOutcome<K>) {
+    fn take(&mut self, item: Piece<'_>, outcome: &mut ListOutcome<K>) {
         let (text, problem) = match item {
-            Item::Whole(text) => match K::decode(text, &self.node) {
+            Piece::Whole(text) => match K::decode(text, &self.node) {
                 Ok(object) => {
                     self.entry().count_dropped_endpoints(object.dropped_endpoints());
                     self.bad_objects.remove(object.key());
@@ -112,7 +113,7 @@ impl<K: Kind> Reflector<K> {
                 }
                 Err(error) => (text, Some(error)),
             },
-            Item::TooLong(text) => (text, None),
+            Piece::TooLong(text) => (text, None),
         };
         let head = decode::head(text).filter(|head| !head.key.name.is_empty());
         let key = head.map(|head| head.key);

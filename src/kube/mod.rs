@@ -12,6 +12,7 @@
 //! - an object that cannot be decoded, or is too large, costs that object's update and nothing else.
 
 mod backoff;
+mod bounded;
 mod client;
 mod decode;
 mod failure;

@@ -1,9 +1,10 @@
 //! One watch, from its request to its end.
 
+use super::bounded::Piece;
 use super::decode::{self, Event, EventKind, OBJECT_LIMIT};
 use super::failure::Failure;
 use super::kind::Kind;
-use super::lines::{Line, LineSplitter};
+use super::lines::LineSplitter;
 use super::reflector::Reflector;
 use super::request::{self, Chunks, Form};
 use super::timing::part_of;
@@ -75,7 +76,7 @@ impl<K: Kind> Reflector<K> {
             let mut failure = None;
             lines.push(&chunk, |line| {
                 if failure.is_none() {
-                    match self.read_line(&line, version) {
+                    match self.read_line(line, version) {
                         Ok(update) => updates.extend(update),
                         Err(error) => failure = Some(error),
                     }
@@ -114,18 +115,18 @@ impl<K: Kind> Reflector<K> {
     /// Reads one event. `None` where nothing follows from it for the index.
     fn read_line(
         &mut self,
-        line: &Line<'_>,
+        line: Piece<'_>,
         version: &mut String,
     ) -> Result<Option<Update<K>>, Failure> {
         match line {
-            Line::Whole(text) => match serde_json::from_slice::<Event<'_>>(text) {
+            Piece::Whole(text) => match serde_json::from_slice::<Event<'_>>(text) {
                 Ok(Event { kind: EventKind::Error, object }) => {
                     Err(request::refusal(http::StatusCode::OK, None, object.get().as_bytes()))
                 }
                 Ok(Event { kind, object }) => self.read_event(kind, object, version),
                 Err(error) => Err(Failure::Garbled(format!("a line that is no event: {error}"))),
             },
-            Line::TooLong(start) => {
+            Piece::TooLong(start) => {
                 // Of what, and whether it is a deletion: without both, only a list can tell.
                 let (Some(kind), Some(head)) = decode::head_of_event(start) else {
                     return Err(Failure::Garbled("an event that is too long to read".to_owned()));
