@@ -1,7 +1,9 @@
 //! The command line, as typed. What it means is decided in [`crate::commands`].
 
+use crate::objects::is_dns_subdomain;
 use crate::sd::Compat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -56,8 +58,9 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Args)]
 pub struct ClusterArgs {
     /// Kubeconfig file; without it, the ServiceAccount of the Pod is used
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    // A plain string, because the variable may be set and empty.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", value_parser = clap::value_parser!(OsString))]
+    pub kubeconfig: Option<OsString>,
     /// Context of the kubeconfig, instead of its current one
     #[arg(long, requires = "kubeconfig", value_name = "NAME")]
     pub context: Option<String>,
@@ -162,17 +165,9 @@ pub enum Output {
     Json,
 }
 
-/// A node name is a DNS subdomain: lower-case letters, digits, `-` and `.`, each part beginning and
-/// ending with a letter or digit, 253 bytes at most. Checked, because it goes into a field selector
-/// that must select one node and nothing else.
+/// Checked, because it goes into a field selector that must select one node and nothing else.
 fn node_name(text: &str) -> Result<String, String> {
-    let part_is_good = |part: &str| {
-        let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        part.starts_with(alphanumeric)
-            && part.ends_with(alphanumeric)
-            && part.chars().all(|c| alphanumeric(c) || c == '-')
-    };
-    if text.len() <= 253 && text.split('.').all(part_is_good) {
+    if is_dns_subdomain(text) {
         Ok(text.to_owned())
     } else {
         Err("a node name is lower-case letters, digits, '-' and '.', as `kubectl get nodes` prints it"

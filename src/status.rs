@@ -142,6 +142,16 @@ impl Entry {
         self.lock().phase = phase;
     }
 
+    /// The loop has ended; how it was doing is of no interest any more.
+    pub fn close(&self) {
+        *self.lock() = Now::default();
+    }
+
+    /// Nothing is wrong any more.
+    pub fn clear_trouble(&self) {
+        self.lock().trouble = None;
+    }
+
     /// A list was completed, or an event or bookmark came: all is well, up to this version.
     pub fn heard(&self, resource_version: &str) {
         let mut now = self.lock();

@@ -1,6 +1,8 @@
 //! What a watch can tell the index.
 
-use crate::objects::{EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service};
+use crate::objects::{
+    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, is_dns_subdomain,
+};
 use std::fmt;
 
 /// One message from a watch, or from the reader of owners.
@@ -78,6 +80,10 @@ impl OwnerKey {
             "Job" => Resource::Jobs,
             _ => return None,
         };
+        // Whoever writes the Pod chooses the name. An owner of another name cannot exist.
+        if !is_dns_subdomain(&owner.name) {
+            return None;
+        }
         Some(Self {
             resource,
             namespace: (*pod.meta.key.namespace).into(),

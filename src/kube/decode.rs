@@ -47,6 +47,7 @@ pub(super) enum EventKind {
 pub(super) struct Status {
     pub(super) code: Option<u16>,
     pub(super) message: Option<String>,
+    pub(super) reason: Option<String>,
     pub(super) details: Option<StatusDetails>,
 }
 

@@ -13,6 +13,8 @@ pub(super) enum Failure {
         code: u16,
         /// The server's words.
         message: String,
+        /// `reason` of the `Status` object; a proxy sends none.
+        reason: Option<String>,
         /// `Retry-After`, or `details.retryAfterSeconds`.
         retry_after: Option<Duration>,
         /// Whether the server says that it is older than the version asked for.
@@ -35,6 +37,9 @@ pub(super) enum Failure {
         /// How long.
         after: Duration,
     },
+    /// An event or bookmark of an older version than ours.
+    #[error("the API server is at an older version than ours: was it restored or replaced?")]
+    Older,
     /// An answer that cannot be read.
     #[error("the answer cannot be read: {0}")]
     Garbled(String),
@@ -51,7 +56,9 @@ impl Failure {
     pub(super) fn is_expired(&self) -> bool {
         matches!(
             self,
-            Self::Status { code: 410, .. } | Self::Status { version_too_large: true, .. }
+            Self::Older
+                | Self::Status { code: 410, .. }
+                | Self::Status { version_too_large: true, .. }
         )
     }
 
@@ -60,9 +67,14 @@ impl Failure {
         matches!(self, Self::Status { code: 403 | 404, .. })
     }
 
-    /// Whether the server would not look at the request at all.
+    /// Whether the server is there and refuses.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Status { code: 401 | 403 | 404 | 429, .. })
+        matches!(self, Self::Status { code: 400..500, .. })
+    }
+
+    /// Whether the API server itself says that the object does not exist; a proxy's 404 says nothing.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Status { code: 404, reason: Some(reason), .. } if reason == "NotFound")
     }
 
     /// How long the server asks to be left alone.
@@ -79,7 +91,7 @@ impl Failure {
             Self::Status { code: 401, .. } => Outcome::Unauthorized,
             Self::Status { code: 403, .. } => Outcome::Forbidden,
             Self::Status { code: 404, .. } => Outcome::NotFound,
-            Self::Status { code: 410, .. } => Outcome::Gone,
+            Self::Older | Self::Status { code: 410, .. } => Outcome::Gone,
             Self::Status { code: 429, .. } => Outcome::Throttled,
             Self::Status { code: 500.., .. } => Outcome::ServerError,
             Self::Status { .. } => Outcome::Refused,

@@ -30,6 +30,11 @@ impl LineSplitter {
             self.line.clear();
         }
     }
+
+    /// Whether the beginning of a line is left over: the stream was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        !matches!(self.line.piece(), Piece::Whole(text) if text.trim_ascii().is_empty())
+    }
 }
 
 #[cfg(test)]

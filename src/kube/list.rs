@@ -54,6 +54,11 @@ impl<K: Kind> Reflector<K> {
                 return Err((failure, page));
             }
             match meta.token.filter(|token| !token.is_empty()) {
+                // Something that ignores the query gives the same page for ever.
+                Some(next) if token.as_ref() == Some(&next) => {
+                    let failure = Failure::Garbled("the same page comes again".to_owned());
+                    return Err((failure, page));
+                }
                 Some(next) => token = Some(next),
                 None => return Ok((outcome, version.clone())),
             }

@@ -82,7 +82,11 @@ impl OwnerReader {
             {
                 self.context.tell(Change::OwnersRead(self.resource)).await;
             }
-            self.context.board.of(self.resource).set_phase(Phase::Watching);
+            let entry = self.context.board.of(self.resource);
+            entry.set_phase(Phase::Watching);
+            if self.later.values().all(|later| later.absent_for.is_some()) {
+                entry.clear_trouble(); // what could not be read is read, or its Pod is gone
+            }
             let next = self.later.values().map(|later| later.again_at).min();
             tokio::select! {
                 changed = versions.changed() => if changed.is_err() { return },
@@ -123,7 +127,7 @@ impl OwnerReader {
             Err(failure) => failure,
         };
         entry.count_request(Verb::Get, failure.outcome());
-        if matches!(failure, Failure::Status { code: 404, .. }) {
+        if failure.is_absence() {
             entry.heard("");
             let last = self.later.get(key).and_then(|later| later.absent_for);
             let wait = last.map_or(FIRST_WAIT, |last| (last * 2).min(MOST_WAIT));
@@ -145,7 +149,8 @@ impl OwnerReader {
         if !failure.needs_help() {
             sleep(delay).await; // the server is in trouble, not this one owner
         }
-        None
+        // At first the answers wait for it. Later ones must not, each time: they go without.
+        self.snapshots.load().synced.contains(self.resource).then_some(None)
     }
 
     async fn fetch(&self, key: &OwnerKey) -> Result<Metadata, Failure> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 ///
 /// A normal start needs more: large lists have many pages, and each owner of a Pod is read by name.
 /// Such requests ([`Turn::Extra`]) come out of an allowance of 400 as long as nothing fails. The
-/// first failure takes the allowance away, and it comes back after ten minutes without one. So a
+/// first failure takes the allowance away; ten minutes without one fill it again. So a
 /// fault finds only the bucket, and a start without a fault is not slowed down.
 #[derive(Debug)]
 pub(super) struct Pacer {
@@ -35,7 +35,8 @@ struct State {
     tokens: f64,
     counted_at: Instant,
     allowance: u32,
-    last_failure: Option<Instant>,
+    /// The last failure, or the last time that the allowance was filled.
+    calm_since: Instant,
 }
 
 const FULL: f64 = 20.0;
@@ -53,7 +54,7 @@ impl Pacer {
                 tokens: FULL,
                 counted_at: Instant::now(),
                 allowance: ALLOWANCE,
-                last_failure: None,
+                calm_since: Instant::now(),
             }),
         }
     }
@@ -69,7 +70,7 @@ impl Pacer {
     pub(super) fn failed(&self) {
         let mut state = self.lock();
         state.allowance = 0;
-        state.last_failure = Some(Instant::now());
+        state.calm_since = Instant::now();
     }
 
     /// Takes a token, or says how long to wait before the next try.
@@ -79,9 +80,9 @@ impl Pacer {
         let gained = now.duration_since(state.counted_at).as_secs_f64() * PER_SECOND;
         state.tokens = FULL.min(state.tokens + gained);
         state.counted_at = now;
-        if state.last_failure.is_some_and(|at| now.duration_since(at) >= CALM) {
+        if now.duration_since(state.calm_since) >= CALM {
             state.allowance = ALLOWANCE;
-            state.last_failure = None;
+            state.calm_since = now;
         }
         if turn == Turn::Extra && state.allowance > 0 {
             state.allowance -= 1;

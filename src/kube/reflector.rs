@@ -15,7 +15,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 /// What every loop works with.
@@ -48,9 +48,19 @@ pub(super) enum ListFrom {
     MostRecent,
 }
 
-/// So many resumes without a single event, and a list is tried instead: the version may be one
-/// that this server will never know.
+/// So many watches that were accepted and told nothing, and a list is tried instead: the version may
+/// be one that this server will never know.
 const FUTILE_RESUMES: u32 = 3;
+
+/// A server that was away for so long keeps no history back to our version (it has about 75 s of it),
+/// and may be another one, which would take our version and stay silent. After a shorter outage, a
+/// restart above all, the watch resumes: all nodes lose the server together, and it must not come back
+/// to the lists of all.
+const LONG_OUTAGE: Duration = Duration::from_secs(5 * 60);
+
+/// The same for watches that are cut before a bookmark is due, one after the other: after so much
+/// silence a list makes sure.
+const MOST_SILENT: Duration = Duration::from_secs(60 * 60);
 
 /// A server that asks for more than this is not taken at its word.
 const MOST_RETRY_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -124,23 +134,38 @@ impl<K: Kind> Reflector<K> {
     async fn watch_until_expired(&mut self, version: &mut String) {
         let mut headers = self.timing.watch_headers;
         let mut futile = 0;
-        while futile <= FUTILE_RESUMES {
+        let mut silent = Duration::ZERO;
+        let mut away: Option<Instant> = None;
+        while futile <= FUTILE_RESUMES
+            && silent <= MOST_SILENT
+            && away.is_none_or(|since| since.elapsed() <= LONG_OUTAGE)
+        {
             self.entry().set_phase(Phase::Watching);
             let Watched { lived, told, result } = self.watch(version, headers).await;
-            if told || self.was_plausible(lived) {
-                futile = 0;
-            } else {
-                futile += 1;
+            match lived {
+                _ if told => (futile, silent) = (0, Duration::ZERO),
+                // Accepted, and nothing came of it.
+                Some(lived) => {
+                    silent += lived;
+                    futile += u32::from(!self.was_plausible(lived));
+                }
+                None if result.as_ref().is_err_and(Failure::is_refusal) => away = None,
+                None => away = away.or_else(|| Some(Instant::now())),
+            }
+            if lived.is_some() {
+                away = None;
             }
             match result {
-                Ok(()) if lived >= self.timing.calm => {}
+                Ok(()) if lived >= Some(self.timing.calm) => {}
                 // In order, but early: a server that shuts down, or one that always does this.
                 Ok(()) => {
                     debug!(resource = %K::RESOURCE, ?lived, "the watch ended early");
                     sleep(self.backoff.next()).await;
                 }
                 Err(failure) if failure.is_expired() => {
-                    return self.wait_before_relist(&failure).await;
+                    info!(resource = %K::RESOURCE, %failure, "the version has expired");
+                    self.entry().count_relist();
+                    break;
                 }
                 Err(failure) => {
                     headers = match failure {
@@ -149,25 +174,21 @@ impl<K: Kind> Reflector<K> {
                         }
                         _ => self.timing.watch_headers,
                     };
-                    if failure.is_refusal() {
-                        futile = 0; // which says nothing about the version
-                    }
                     self.wait_after(Verb::Watch, &failure).await;
                 }
             }
         }
+        self.wait_before_relist().await;
     }
 
-    /// Whether a watch that told nothing may just have had nothing to tell: it was accepted, lived
-    /// for a while, and ended before a bookmark was overdue. Load balancers cut such ones, and each
-    /// list in their place would cost the server the whole type.
+    /// Whether a watch that told nothing may just have had nothing to tell: it lived for a while, and
+    /// ended before a bookmark was overdue. Load balancers cut such ones, and each list in their place
+    /// would cost the server the whole type.
     fn was_plausible(&self, lived: Duration) -> bool {
         (TOO_SHORT..self.timing.watch_silence).contains(&lived)
     }
 
-    async fn wait_before_relist(&mut self, failure: &Failure) {
-        info!(resource = %K::RESOURCE, %failure, "the version has expired; listing again");
-        self.entry().count_relist();
+    async fn wait_before_relist(&mut self) {
         let jitter = if self.scope.is_of_node() {
             self.timing.relist_jitter
         } else {

@@ -78,6 +78,7 @@ pub(super) fn refusal(
 ) -> Failure {
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
     let details = status.details.unwrap_or_default();
+    let reason = status.reason;
     let message = status.message.unwrap_or_else(|| {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
@@ -90,6 +91,7 @@ pub(super) fn refusal(
     Failure::Status {
         code: if http.is_success() { status.code.unwrap_or(500) } else { http.as_u16() },
         message: message.chars().filter(|c| !c.is_control()).take(MESSAGE_LIMIT).collect(),
+        reason,
         retry_after: retry_after.or_else(|| details.retry_after_seconds.map(Duration::from_secs)),
         version_too_large: details
             .causes

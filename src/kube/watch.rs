@@ -19,9 +19,9 @@ use tokio::time::Instant;
 /// What became of a watch.
 #[derive(Debug)]
 pub(super) struct Watched {
-    /// How long it lived after it was accepted; zero if it never was.
-    pub(super) lived: Duration,
-    /// Whether it told anything, be it a bookmark.
+    /// How long it lived after it was accepted; `None` if it never was.
+    pub(super) lived: Option<Duration>,
+    /// Whether it told anything that could be read, be it a bookmark.
     pub(super) told: bool,
     /// Whether it ended in order.
     pub(super) result: Result<(), Failure>,
@@ -43,9 +43,9 @@ impl<K: Kind> Reflector<K> {
                 let chunks = Chunks::new(body, self.timing.watch_silence, until);
                 let mut told = false;
                 let result = self.read(chunks, version, accepted, &mut told).await;
-                Watched { lived: accepted.elapsed(), told, result }
+                Watched { lived: Some(accepted.elapsed()), told, result }
             }
-            Err(failure) => Watched { lived: Duration::ZERO, told: false, result: Err(failure) },
+            Err(failure) => Watched { lived: None, told: false, result: Err(failure) },
         };
         self.count(Verb::Watch, watched.result.as_ref().err());
         watched
@@ -77,7 +77,10 @@ impl<K: Kind> Reflector<K> {
             lines.push(&chunk, |line| {
                 if failure.is_none() {
                     match self.read_line(line, version) {
-                        Ok(update) => updates.extend(update),
+                        Ok(update) => {
+                            *told = true;
+                            updates.extend(update);
+                        }
                         Err(error) => failure = Some(error),
                     }
                 }
@@ -88,8 +91,10 @@ impl<K: Kind> Reflector<K> {
             if let Some(failure) = failure {
                 return Err(failure);
             }
-            *told = true;
             self.calm_after(accepted.elapsed());
+        }
+        if lines.is_cut() {
+            return Err(Failure::Garbled("the watch ended in the middle of an event".to_owned()));
         }
         let lived = accepted.elapsed();
         if !*told && lived < TOO_SHORT {
@@ -131,7 +136,7 @@ impl<K: Kind> Reflector<K> {
                 let (Some(kind), Some(head)) = decode::head_of_event(start) else {
                     return Err(Failure::Garbled("an event that is too long to read".to_owned()));
                 };
-                self.move_on(&head.resource_version, version);
+                self.move_on(&head.resource_version, version)?;
                 if kind == EventKind::Deleted {
                     return Ok(Some(Update::Delete(head.key)));
                 }
@@ -148,7 +153,8 @@ impl<K: Kind> Reflector<K> {
         version: &mut String,
     ) -> Result<Option<Update<K>>, Failure> {
         let text = object.get().as_bytes();
-        let Some(head) = decode::head(text) else {
+        let named = |head: &decode::Head| !head.key.name.is_empty() || kind == EventKind::Bookmark;
+        let Some(head) = decode::head(text).filter(named) else {
             if kind == EventKind::Unknown {
                 return Ok(None);
             }
@@ -171,16 +177,27 @@ impl<K: Kind> Reflector<K> {
             },
         };
         if kind != EventKind::Unknown {
-            self.move_on(&head.resource_version, version);
+            self.move_on(&head.resource_version, version)?;
         }
         Ok(update)
     }
 
-    fn move_on(&self, seen: &str, version: &mut String) {
+    fn move_on(&self, seen: &str, version: &mut String) -> Result<(), Failure> {
         self.entry().count_event();
+        if is_older(seen, version) {
+            return Err(Failure::Older);
+        }
         if !seen.is_empty() {
             seen.clone_into(version);
         }
         self.entry().heard(version);
+        Ok(())
     }
+}
+
+/// Whether the server is behind us, because it was restored or replaced: then it skips everything up
+/// to our version without a word. Versions are numbers that grow (Kubernetes 1.35 promises it, etcd
+/// always did); of others nothing can be said.
+fn is_older(seen: &str, known: &str) -> bool {
+    matches!((seen.parse::<u64>(), known.parse::<u64>()), (Ok(seen), Ok(known)) if seen < known)
 }

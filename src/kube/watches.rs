@@ -8,7 +8,7 @@ use super::timing::Timing;
 use crate::demand::Demand;
 use crate::index::{Change, Snapshots};
 use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service};
-use crate::status::{Board, Phase};
+use crate::status::Board;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub async fn follow(watches: Watches) {
                     info!(%resource, "opening, because a query needs it");
                     open.insert(resource, start(resource, &context, &snapshots, &mut tasks));
                 }
+                // While the server cannot be asked again, what is known is all that there is.
+                (false, true) if context.board.of(resource).view().trouble.is_some() => {}
                 (false, true) => {
                     info!(%resource, "closing, because no query needs it any more");
                     if let Some(task) = open.remove(&resource) {
@@ -102,6 +104,6 @@ async fn close(resource: Resource, task: &AbortHandle, context: &Context) {
     while !task.is_finished() {
         tokio::task::yield_now().await; // its last message must come before ours
     }
-    context.board.of(resource).set_phase(Phase::Closed);
+    context.board.of(resource).close();
     context.tell(Change::Closed(resource)).await;
 }

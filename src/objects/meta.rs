@@ -63,6 +63,19 @@ struct OwnerJson {
     uid: Box<str>,
 }
 
+/// Whether a text is a DNS subdomain (RFC 1123), as the names of most objects must be: lower-case
+/// letters, digits, `-` and `.`, each part beginning and ending with a letter or digit, 253 bytes at
+/// most. Asked before a name that somebody else chose becomes a part of a request.
+pub fn is_dns_subdomain(text: &str) -> bool {
+    let part_is_good = |part: &str| {
+        let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(alphanumeric)
+            && part.ends_with(alphanumeric)
+            && part.chars().all(|c| alphanumeric(c) || c == '-')
+    };
+    text.len() <= 253 && text.split('.').all(part_is_good)
+}
+
 // === impl Metadata ===
 
 impl From<MetadataJson> for Metadata {

@@ -16,7 +16,7 @@ mod store;
 mod string_map;
 mod wire;
 
-pub use meta::{Metadata, Owner};
+pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
 pub use resource::{Resource, ResourceSet};

@@ -28,6 +28,9 @@ pub(crate) fn random_changes(plane: &ControlPlane) {
         for object in cluster(NAMESPACE, &mut rng) {
             api.create(object).await;
         }
+        for object in anchors() {
+            api.create(object).await;
+        }
         let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
         let mut sidecars = Vec::new();
         for node in NODES {
@@ -99,11 +102,27 @@ async fn change(api: &Api, rng: &mut Rng) {
     }
 }
 
-/// One that is not about to go.
+/// A Pod and an endpoint that stay, so that there always is something to discover.
+fn anchors() -> [Value; 2] {
+    [
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": NAMESPACE},
+            "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
+            "status": {"phase": "Running", "podIP": "10.220.0.1", "podIPs": [{"ip": "10.220.0.1"}]}}),
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"name": "anchor", "namespace": NAMESPACE}, "addressType": "IPv4",
+            "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}],
+            "endpoints": [{"addresses": ["198.51.100.200"], "nodeName": NODES[0]}]}),
+    ]
+}
+
+/// One that is neither an anchor nor about to go.
 async fn any(api: &Api, path: &str, rng: &mut Rng) -> Option<(String, Value)> {
     let list = api.get(path).await;
-    let stays = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
-    let objects: Vec<&Value> = list["items"].as_array().unwrap().iter().filter(stays).collect();
+    let may_change = |object: &&Value| {
+        object["metadata"]["deletionTimestamp"].is_null() && object["metadata"]["name"] != "anchor"
+    };
+    let objects: Vec<&Value> =
+        list["items"].as_array().unwrap().iter().filter(may_change).collect();
     let object = rng.choice(objects)?;
     Some((object["metadata"]["name"].as_str().unwrap().to_owned(), object.clone()))
 }

@@ -90,6 +90,7 @@ fn rows() -> Vec<Row> {
         row("watches: silent after an event", || watches(|on| on.hang_after_events(1))),
         row("watches: hang in an event", || watches(|on| on.hang_after_bytes(100))),
         row("watches: cut in an event", || watches(|on| on.cut_after_bytes(100))),
+        row("watches: end in an event", || watches(|on| on.end_after_bytes(100))),
         row("watches: half a line", || watches(|on| on.say(Line::Truncated, 0))),
         row("watches: garbage", || watches(|on| on.say(Line::Garbage, 0))),
         row("watches: an unknown type", || watches(|on| on.say(Line::UnknownType, 0))),
@@ -328,6 +329,8 @@ async fn random_weather() {
                 ended.into_iter().for_each(|rule| simulator.remove_fault(rule));
             }
             prometheus.refresh(&asked).await;
+            let empty = prometheus.has.iter().flatten().any(|answer| answer.targets().is_empty());
+            assert!(!empty, "seed {seed}: an empty answer");
             sleep(MINUTE).await;
         }
         simulator.clear_faults();

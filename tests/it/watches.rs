@@ -134,6 +134,59 @@ async fn a_quiet_day_costs_a_few_dozen_requests() {
     assert!((4 * 24..=4 * 48 + 4).contains(&watches), "{watches} for four kinds in 24 hours");
 }
 
+/// While the API server is away for a short time nothing is known to have expired, so nothing is listed. All nodes
+/// lose it at once, and it would come back to the lists of all.
+#[tokio::test(start_paused = true)]
+async fn an_outage_causes_no_list() {
+    for outage in [5, 20, 60, 200] {
+        let simulator = world::cluster();
+        let asked = Asked::start(&simulator, NODE, Timing::default());
+        asked.ask("endpointslice", PATIENCE).await.expect("an answer");
+        let lists = || simulator.count_requests(|request| request.verb == Verb::List);
+        let before = lists();
+        let rule = simulator.fault(On::watch("pods").refuse());
+        let other = simulator.fault(On::any().status(503));
+        simulator.disconnect();
+        sleep(Duration::from_secs(outage)).await;
+        simulator.remove_fault(rule);
+        simulator.remove_fault(other);
+        world::put(&simulator, world::pod("new", NODE, "10.1.0.100"));
+        sleep(2 * MINUTE).await;
+        assert_eq!(lists(), before, "{outage} s");
+        let answer = asked.ask("pod", PATIENCE).await.expect("an answer");
+        assert!(answer.targets().iter().any(|target| target.contains("\"new\"")), "{outage} s");
+    }
+}
+
+/// Whoever can create a Pod chooses the name of its owner: it must not become part of a request, nor
+/// hold up the others.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_no_object_can_have_is_not_asked_for() {
+    for name in ["a b", "x?watch=true", "a#b", "../../../../../../api/v1/nodes"] {
+        let simulator = world::cluster();
+        let mut pod = world::pod("aaa", NODE, "10.1.0.200");
+        pod["metadata"]["ownerReferences"][0]["name"] = name.into();
+        world::put(&simulator, pod);
+        let asked = Asked::start(&simulator, NODE, Timing::alone());
+        asked.ask("pod?attach=deployment", PATIENCE).await.expect(name);
+        let reads = simulator.count_requests(|request| request.verb == Verb::Get);
+        assert_eq!(reads, 1, "{name}");
+    }
+}
+
+/// What is known is all that there is while the API server cannot be asked again.
+#[tokio::test(start_paused = true)]
+async fn an_unused_watch_is_not_closed_during_an_outage() {
+    let simulator = world::cluster();
+    let asked = Asked::start(&simulator, NODE, Timing::alone());
+    let before = asked.ask("endpointslice", PATIENCE).await.expect("an answer");
+    simulator.fault(On::any().refuse());
+    simulator.disconnect();
+    sleep(60 * MINUTE).await;
+    let after = asked.ask("endpointslice", PATIENCE).await.expect("an answer");
+    assert!(after == before);
+}
+
 /// A load balancer that cuts what is quiet for half a minute never lets a bookmark through. Each list
 /// in place of a resume would cost the server a whole type.
 #[tokio::test(start_paused = true)]
