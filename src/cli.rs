@@ -5,6 +5,7 @@ use crate::sd::Compat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
+#[cfg(feature = "simulator")]
 use std::path::PathBuf;
 
 /// Serves one Kubernetes node's Prometheus targets over http_sd.
