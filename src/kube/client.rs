@@ -89,9 +89,24 @@ async fn read(
         let named = |error| (path.clone(), error);
         merged = merged.merge(Kubeconfig::read_from(path).map_err(named)?).map_err(named)?;
     }
+    let authority = authority_file(&merged, context.as_deref());
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let named = |error| (paths.first().cloned().unwrap_or_default(), error);
-    Config::from_custom_kubeconfig(merged, &options).await.map_err(named)
+    let mut config = Config::from_custom_kubeconfig(merged, &options).await.map_err(named)?;
+    config.root_cert_file = authority;
+    Ok(config)
+}
+
+/// The file with the certificate authorities, which kube reads again when a minute has passed. For a
+/// Pod's own it does so by itself, as with every file that holds a token.
+fn authority_file(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> {
+    let context = context.or(kubeconfig.current_context.as_deref())?;
+    let context =
+        kubeconfig.contexts.iter().find(|named| named.name == context)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?;
+    let cluster = cluster.cluster.as_ref()?;
+    let file = cluster.certificate_authority.as_ref().map(PathBuf::from);
+    file.filter(|_| cluster.certificate_authority_data.is_none())
 }
 
 fn client(config: &Config) -> Result<kube::Client, kube::Error> {
