@@ -36,6 +36,9 @@ pub(super) struct Reflector<K> {
     backoff: Backoff,
     /// Objects that could not be read the last time they came: each is logged once.
     pub(super) bad_objects: HashSet<ObjectKey>,
+    /// A list has made sure that nothing changed while a watch kept silent; no watch has told
+    /// anything since.
+    made_sure: bool,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -87,6 +90,7 @@ impl<K: Kind> Reflector<K> {
             scope,
             backoff: Backoff::default(),
             bad_objects: HashSet::new(),
+            made_sure: false,
             kind: PhantomData,
         }
     }
@@ -143,11 +147,14 @@ impl<K: Kind> Reflector<K> {
             self.entry().set_phase(Phase::Watching);
             let Watched { lived, told, result } = self.watch(version, headers).await;
             match lived {
-                _ if told => (futile, silent) = (0, Duration::ZERO),
+                _ if told => {
+                    (futile, silent) = (0, Duration::ZERO);
+                    self.made_sure = false;
+                }
                 // Accepted, and nothing came of it.
                 Some(lived) => {
                     silent += lived;
-                    futile += u32::from(!self.was_plausible(lived));
+                    futile += self.futility(lived);
                 }
                 None if result.as_ref().is_err_and(Failure::is_refusal) => away = None,
                 None => away = away.or_else(|| Some(Instant::now())),
@@ -181,11 +188,18 @@ impl<K: Kind> Reflector<K> {
         self.wait_before_relist().await;
     }
 
-    /// Whether a watch that told nothing may just have had nothing to tell: it lived for a while, and
-    /// ended before a bookmark was overdue. Load balancers cut such ones, and each list in their place
-    /// would cost the server the whole type.
-    fn was_plausible(&self, lived: Duration) -> bool {
-        (TOO_SHORT..self.timing.watch_silence).contains(&lived)
+    /// How much a watch that told nothing counts as futile.
+    fn futility(&mut self, lived: Duration) -> u32 {
+        if lived >= self.timing.watch_silence && !self.made_sure {
+            // Bookmarks were overdue: this may be another server, behind our version. A list makes
+            // sure at once, but not each time, should this one never send bookmarks.
+            self.made_sure = true;
+            return FUTILE_RESUMES + 1;
+        }
+        // One that lived for a while, and ended before a bookmark was overdue, may just have had nothing
+        // to tell. Load balancers cut such ones, and each list in their place would cost the server
+        // the whole type.
+        u32::from(!(TOO_SHORT..self.timing.watch_silence).contains(&lived))
     }
 
     async fn wait_before_relist(&mut self) {

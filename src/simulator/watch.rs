@@ -135,7 +135,11 @@ impl Watch {
         }
     }
 
+    /// None is sent while the server is behind the version that the watch began from.
     async fn bookmark(&self, output: &mut Output, initial_end: bool) -> Result<(), End> {
+        if self.simulator.resource_version() < self.cursor {
+            return Ok(());
+        }
         let representation = self.options.representation;
         let object = representation.bookmark(self.kind, self.cursor, initial_end);
         output.event("BOOKMARK", &object).await

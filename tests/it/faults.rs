@@ -259,9 +259,19 @@ async fn no_fault_once_synced_loses_a_target_or_hammers_the_server() {
     play_all(false).await;
 }
 
-/// Gone for an hour, and back as another one: other objects, lower versions.
+/// Gone for an hour, and back as another one: other objects, lower versions. Or replaced at once.
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_comes_back_with_other_objects() {
+    for (away, soon) in [
+        (60 * MINUTE, SOON),
+        // Nothing tells: the watch is taken up where it was, and stays silent.
+        (Duration::ZERO, 10 * MINUTE),
+    ] {
+        replaced(away, soon).await;
+    }
+}
+
+async fn replaced(away: Duration, soon: Duration) {
     let simulator = world::cluster();
     let before = truth(&simulator).await;
     let asked = Asked::start(&simulator, NODE, Timing::default());
@@ -271,7 +281,7 @@ async fn an_api_server_that_comes_back_with_other_objects() {
     let rule = simulator.fault(On::any().refuse());
     simulator.disconnect();
     let gone = Instant::now();
-    while gone.elapsed() < 60 * MINUTE {
+    while gone.elapsed() < away {
         prometheus.refresh(&asked).await;
         assert!(prometheus.has == before.has, "{:?}", lost(&before.targets(), &prometheus));
         sleep(REFRESH).await;
@@ -287,8 +297,8 @@ async fn an_api_server_that_comes_back_with_other_objects() {
     simulator.replace_all(world::objects(&other), lower).expect("good objects");
     let after = truth(&other).await;
     simulator.remove_fault(rule);
-    let right = prometheus.refresh_until(&asked, &after, SOON).await;
-    assert!(right, "{:?}", lost(&after.targets(), &prometheus));
+    let right = prometheus.refresh_until(&asked, &after, soon).await;
+    assert!(right, "away for {away:?}: {:?}", lost(&after.targets(), &prometheus));
 }
 
 /// Random changes under random faults for an hour; then, once it is quiet, the state equals one
