@@ -4,24 +4,53 @@ use super::control_plane::ControlPlane;
 use kube::client::Body;
 use nodelocal_sd::kube::{Source, connect};
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 /// The API of a control plane.
 #[derive(Clone)]
 pub(crate) struct Api {
     client: kube::Client,
+    /// The uids of what was created, for references of what is owned by it.
+    uids: Arc<Mutex<HashMap<String, Value>>>,
 }
 
 impl Api {
     pub(crate) async fn of(plane: &ControlPlane) -> Self {
-        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        Self { client: connect(&source).await.expect("a good kubeconfig") }
+        Self::at(plane.kubeconfig()).await
     }
 
-    /// Creates an object, and writes its status where it has one.
+    pub(crate) async fn at(kubeconfig: PathBuf) -> Self {
+        let source = Source::Kubeconfig { paths: vec![kubeconfig], context: None };
+        Self { client: connect(&source).await.expect("a good kubeconfig"), uids: Arc::default() }
+    }
+
+    /// Creates an object, and writes its status where it has one. References to owners get their uid;
+    /// one to an owner that was never created is left out, or the garbage collector would delete the
+    /// object.
     pub(crate) async fn create(&self, mut object: Value) {
         let path = path_of(&object);
+        let place = |kind: &Value, name: &Value| {
+            format!("{} {kind} {name}", object["metadata"]["namespace"])
+        };
+        let own = place(&object["kind"], &object["metadata"]["name"]);
+        if let Some(mut owners) = object["metadata"]["ownerReferences"].as_array().cloned() {
+            owners.retain_mut(|owner| {
+                if owner["uid"].is_null() {
+                    let uids = self.uids.lock().unwrap();
+                    owner["uid"] = uids
+                        .get(&place(&owner["kind"], &owner["name"]))
+                        .cloned()
+                        .unwrap_or_default();
+                }
+                !owner["uid"].is_null()
+            });
+            object["metadata"]["ownerReferences"] = owners.into();
+        }
         let status = object.as_object_mut().and_then(|fields| fields.remove("status"));
         let created = self.send("POST", &path, "application/json", &object).await;
+        self.uids.lock().unwrap().insert(own, created["metadata"]["uid"].clone());
         if let (Some(status), Some(name)) = (status, created["metadata"]["name"].as_str()) {
             let target = format!("{path}/{name}/status");
             let patch = json!({"status": status});

@@ -12,11 +12,11 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The token of an administrator.
+/// The token of an administrator, until it is rotated.
 pub(crate) const ADMIN: &str = "admin-of-the-test";
 
 /// A running control plane.
@@ -25,18 +25,22 @@ pub(crate) struct ControlPlane {
     pub(crate) url: String,
     folder: TempDir,
     processes: Mutex<Vec<(&'static str, Child)>>,
-    api_server: Vec<String>,
+    /// The arguments of each process.
+    arguments: [(&'static str, Vec<String>); 3],
 }
 
+const ETCD: &str = "etcd";
 const API_SERVER: &str = "kube-apiserver";
+const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 
 /// How often is looked whether the API server is ready; it takes five seconds.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 const LOOKS: u32 = 600;
 
 impl ControlPlane {
-    /// Starts one from the binaries that the variables `ETCD_BIN` and `KUBERNETES_BIN` name, and
-    /// waits until the API server is ready.
+    /// Starts one, and waits until the API server is ready. The binaries are those of the folder that
+    /// `KUBEBUILDER_ASSETS` names, as far as it has them (`setup-envtest` brings no controller manager);
+    /// the others those of the folders that `ETCD_BIN` and `KUBERNETES_BIN` name.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -44,12 +48,13 @@ impl ControlPlane {
         let [etcd, peer, api] = free_ports();
         let etcd_url = format!("http://127.0.0.1:{etcd}");
         let url = format!("https://127.0.0.1:{api}");
-        write(folder.path(), "tokens.csv", &format!("{ADMIN},admin,admin,system:masters\n"));
-        write(folder.path(), "admin.kubeconfig", &kubeconfig(&url, &path("ca.crt"), ADMIN));
+        write_token(folder.path(), ADMIN);
+        write_kubeconfig(folder.path(), "admin.kubeconfig", &url);
 
-        let api_server = [
+        let api_server = vec![
             format!("--etcd-servers={etcd_url}"),
             "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=10.0.0.1".to_owned(), // in this network nothing tells it one
             format!("--secure-port={api}"),
             format!("--tls-cert-file={}", path("server.crt")),
             format!("--tls-private-key-file={}", path("server.key")),
@@ -62,9 +67,9 @@ impl ControlPlane {
             "--disable-admission-plugins=ServiceAccount".to_owned(), // Pods need no account
             "--endpoint-reconciler-type=none".to_owned(),
         ];
-        let etcd = [
+        let etcd = vec![
             "--unsafe-no-fsync".to_owned(),
-            format!("--data-dir={}", path("etcd")),
+            format!("--data-dir={}", path("data")),
             format!("--listen-client-urls={etcd_url}"),
             format!("--advertise-client-urls={etcd_url}"),
             format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
@@ -73,7 +78,7 @@ impl ControlPlane {
             endpointslice-mirroring-controller,namespace-controller,garbage-collector-controller,\
             serviceaccount-controller,serviceaccount-token-controller,\
             root-ca-certificate-publisher-controller";
-        let controller_manager = [
+        let controller_manager = vec![
             format!("--kubeconfig={}", path("admin.kubeconfig")),
             format!("--controllers={controllers}"),
             "--leader-elect=false".to_owned(),
@@ -83,25 +88,48 @@ impl ControlPlane {
             format!("--root-ca-file={}", path("ca.crt")),
             "--secure-port=0".to_owned(),
         ];
-        let processes = Mutex::default();
-        let plane = Self { url, folder, processes, api_server: api_server.to_vec() };
-        plane.spawn("etcd", "ETCD_BIN", &etcd);
-        plane.start_api_server();
-        plane.spawn("kube-controller-manager", "KUBERNETES_BIN", &controller_manager);
+        let arguments =
+            [(ETCD, etcd), (API_SERVER, api_server), (CONTROLLER_MANAGER, controller_manager)];
+        let plane = Self { url, folder, processes: Mutex::default(), arguments };
+        plane.start_all();
         plane
+    }
+
+    fn start_all(&self) {
+        self.spawn(ETCD);
+        self.start_api_server();
+        self.spawn(CONTROLLER_MANAGER);
     }
 
     /// Starts the API server, for the first time or again, and waits until it is ready.
     pub(crate) fn start_api_server(&self) {
-        self.spawn(API_SERVER, "KUBERNETES_BIN", &self.api_server);
+        self.spawn(API_SERVER);
         self.wait_ready();
     }
 
     /// Kills the API server. The rest stays.
     pub(crate) fn kill_api_server(&self) {
-        let mut processes = self.processes.lock().unwrap();
-        let at = processes.iter().position(|(name, _)| *name == API_SERVER).expect("it runs");
-        end(&mut processes.remove(at).1);
+        self.kill(API_SERVER);
+    }
+
+    /// Ends everything, and starts it at the same place with nothing in it.
+    pub(crate) fn replace_data(&self) {
+        for name in [CONTROLLER_MANAGER, API_SERVER, ETCD] {
+            self.kill(name);
+        }
+        std::fs::remove_dir_all(self.folder.path().join("data")).expect("nothing uses it any more");
+        self.start_all();
+    }
+
+    /// Starts the API server anew with another authority, another certificate and another
+    /// administrator's token. The files have all three; who does not look again is locked out.
+    pub(crate) fn rotate(&self) {
+        self.kill(CONTROLLER_MANAGER);
+        self.kill(API_SERVER);
+        write_certificates(self.folder.path());
+        write_token(self.folder.path(), "rotated-admin-of-the-test");
+        self.start_api_server();
+        self.spawn(CONTROLLER_MANAGER);
     }
 
     /// The certificate authority's file.
@@ -114,15 +142,22 @@ impl ControlPlane {
         self.folder.path().join("admin.kubeconfig")
     }
 
+    /// The same for what stands before the API server.
+    pub(crate) fn kubeconfig_at(&self, url: &str) -> PathBuf {
+        write_kubeconfig(self.folder.path(), "other.kubeconfig", url)
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn spawn(&self, name: &'static str, variable: &str, arguments: &[String]) {
+    fn spawn(&self, name: &'static str) {
+        let (_, arguments) =
+            self.arguments.iter().find(|(of, _)| *of == name).expect("it has arguments");
         let log = File::create(self.folder.path().join(format!("{name}.log"))).expect("a log");
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(binary(variable, name))
+            .arg(binary(name))
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
@@ -132,9 +167,15 @@ impl ControlPlane {
         self.processes.lock().unwrap().push((name, child));
     }
 
+    fn kill(&self, name: &str) {
+        let mut processes = self.processes.lock().unwrap();
+        let at = processes.iter().position(|(of, _)| *of == name).expect("it runs");
+        end(&mut processes.remove(at).1);
+    }
+
     /// `/readyz` says yes to everybody only after RBAC is there; kubectl asks as the administrator.
     fn wait_ready(&self) {
-        let kubectl = binary("KUBERNETES_BIN", "kubectl");
+        let kubectl = binary("kubectl");
         let mut looks = 0;
         loop {
             let output = Command::new(&kubectl)
@@ -161,7 +202,8 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        for (_, child) in self.processes.get_mut().unwrap().iter_mut().rev() {
+        let processes = self.processes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (_, child) in processes.iter_mut().rev() {
             end(child);
         }
     }
@@ -178,28 +220,43 @@ fn end_of_log(folder: &Path, name: &str) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// A kubeconfig with a bearer token.
-pub(crate) fn kubeconfig(url: &str, ca_file: &str, token: &str) -> String {
+/// A kubeconfig; the credential is a field of its user, in YAML.
+pub(crate) fn kubeconfig(url: &str, ca_file: &str, credential: &str) -> String {
     let mut text = String::from("apiVersion: v1\nkind: Config\ncurrent-context: c\n");
     let _ = writeln!(
         text,
         "clusters: [{{name: c, cluster: {{server: '{url}', certificate-authority: '{ca_file}'}}}}]"
     );
-    let _ = writeln!(text, "users: [{{name: u, user: {{token: '{token}'}}}}]");
+    let _ = writeln!(text, "users: [{{name: u, user: {{{credential}}}}}]");
     let _ = writeln!(text, "contexts: [{{name: c, context: {{cluster: c, user: u}}}}]");
     text
 }
 
-fn binary(variable: &str, name: &str) -> PathBuf {
-    let folder = std::env::var_os(variable)
-        .unwrap_or_else(|| panic!("{variable} must name a folder with {name}; .ci/run sets it"));
-    let path = PathBuf::from(folder).join(name);
-    assert!(path.exists(), "{} is missing", path.display());
-    path
+fn write_kubeconfig(folder: &Path, name: &str, url: &str) -> PathBuf {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let credential = format!("tokenFile: '{}'", path("admin.token"));
+    write(folder, name, &kubeconfig(url, &path("ca.crt"), &credential));
+    folder.join(name)
+}
+
+fn write_token(folder: &Path, token: &str) {
+    write(folder, "admin.token", token);
+    write(folder, "tokens.csv", &format!("{token},admin,admin,system:masters\n"));
+}
+
+fn binary(name: &str) -> PathBuf {
+    let variable = if name == ETCD { "ETCD_BIN" } else { "KUBERNETES_BIN" };
+    let folders = ["KUBEBUILDER_ASSETS", variable].map(std::env::var_os);
+    let paths = folders.into_iter().flatten().map(|folder| PathBuf::from(folder).join(name));
+    let tried: Vec<PathBuf> = paths.collect();
+    let found = tried.iter().find(|path| path.exists()).cloned();
+    found.unwrap_or_else(|| {
+        panic!("{name} is missing: {variable} must name its folder, as .ci/run sets it; tried {tried:?}")
+    })
 }
 
 /// Free now; nothing else on the machine is likely to take them in the next second.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] =
         std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("bound").port())

@@ -1,130 +1,236 @@
-//! What real controllers write, judged by a real Prometheus: each node's sidecar must serve what
-//! kubernetes_sd discovers, cut down to the node.
+//! What real controllers write, judged by real Prometheus versions: the sidecars of all nodes must serve
+//! what kubernetes_sd discovers, each its node's part.
 
 #![expect(clippy::print_stderr, reason = "the seed, and what was compared")]
 
 use super::api::Api;
 use super::block_on;
-use super::control_plane::{ADMIN, ControlPlane};
-use super::random_cluster::{NODES, cluster, nodes};
-use super::support::http::{eventually, get};
-use super::support::prometheus::{Discovered, Prometheus};
-use super::support::served::Served;
+use super::control_plane::ControlPlane;
+use super::features::{Counters, Objects};
+use super::jobs::{Job, jobs, whole};
+use super::oracle::{ALL_NODES, Fleet, Found, Oracle};
+use super::random_cluster::{cluster, nodes};
+use super::shrink::shrink;
+use super::support::prometheus::{Discovered, binaries};
+use super::wrong_rules;
 use fastrand::Rng;
 use nodelocal_sd::kube::Source;
-use nodelocal_sd::targets::Profile;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 /// Clusters side by side, each in a namespace.
-const CLUSTERS: u64 = 20;
+const CLUSTERS: usize = 100;
 
-/// Role, what is attached, and the same in our words.
-pub(crate) const JOBS: [(&str, &str, &str); 4] = [
-    ("pod", "", ""),
-    ("pod", ", attach_metadata: {node: true}", "&attach=node"),
-    ("endpointslice", "", ""),
-    ("endpointslice", ", attach_metadata: {node: true}", "&attach=node"),
-];
-
-#[derive(Deserialize)]
-struct Group {
-    targets: Vec<String>,
-    labels: BTreeMap<String, String>,
-}
+/// So many targets must be compared for each of them, on average, by jobs that find each once.
+const TARGETS: usize = 60;
 
 /// The seed is printed, and taken from `SEED` to play a run again.
 pub(crate) fn seed() -> u64 {
-    std::env::var("SEED")
-        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("SEED is a number"))
+    let seed = std::env::var("SEED")
+        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("SEED is a number"));
+    eprintln!("SEED={seed}");
+    seed
+}
+
+/// How many there shall be: the variable's value, for longer runs by hand, or the usual number.
+pub(crate) fn how_many(variable: &str, usual: usize) -> usize {
+    std::env::var(variable)
+        .map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
 pub(crate) fn random_clusters(plane: &ControlPlane) {
     let seed = seed();
-    eprintln!("SEED={seed}");
     block_on(async {
         let api = Api::of(plane).await;
         create_nodes(&api).await;
-        let mut namespaces = Vec::new();
-        for number in 0..CLUSTERS {
-            let namespace = format!("random-{number}");
-            for object in cluster(&namespace, &mut Rng::with_seed(seed.wrapping_add(number))) {
+        let count = how_many("CLUSTERS", CLUSTERS);
+        let namespaces: Vec<String> = (0..count).map(|number| format!("random-{number}")).collect();
+        let clusters: Vec<Vec<Value>> = (0..count)
+            .map(|number| {
+                let neighbour = &namespaces[(number + 1) % count];
+                let mut rng = Rng::with_seed(seed.wrapping_add(number as u64));
+                cluster(&namespaces[number], neighbour, &mut rng)
+            })
+            .collect();
+        create_all(&api, &clusters).await;
+        quiesce(&api, |_| true).await;
+
+        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let objects = Objects::read(&api).await;
+        let mut counters = Counters::default();
+        let mut newest = None;
+        for binary in binaries() {
+            let oracle =
+                Oracle::start(&binary, &plane.kubeconfig(), |profile| jobs(profile, &namespaces))
+                    .await;
+            let found = match oracle.agree(&fleet).await {
+                Ok(found) => found,
+                Err(differences) => {
+                    let small =
+                        shrunk(plane, &api, &fleet, &binary, &oracle, &differences, &clusters);
+                    fail(seed, &differences, small.await)
+                }
+            };
+            let compared: usize = found.values().map(Vec::len).sum();
+            let once = of_whole_jobs(&oracle, &found).count();
+            eprintln!(
+                "{}: {} jobs over {count} clusters, {compared} targets compared, {once} of them different ones",
+                oracle.profile,
+                oracle.jobs.len()
+            );
+            found.values().for_each(|targets| counters.count(&objects, targets));
+            newest = Some((binary, oracle, found, once));
+        }
+        eprintln!("{}", counters.table());
+        let (binary, oracle, found, once) = newest.expect("there is a Prometheus");
+        assert!(once >= TARGETS * count, "SEED={seed}: {once} targets are too few");
+        assert_eq!(counters.missing(), Vec::<&str>::new(), "SEED={seed}: never compared");
+        wrong_rules::each_is_found(plane, &api, &binary, &oracle, &found, &clusters).await;
+    });
+}
+
+/// The targets that the jobs find which find all.
+fn of_whole_jobs<'a>(oracle: &'a Oracle, found: &'a Found) -> impl Iterator<Item = &'a Discovered> {
+    found.iter().filter(|(job, _)| oracle.jobs[**job].is_whole).flat_map(|(_, targets)| targets)
+}
+
+/// Tells what differs, and the smallest cluster that shows it.
+fn fail(seed: u64, differences: &[(usize, String)], small: Option<Vec<Value>>) -> ! {
+    let first = &differences[0].1;
+    let small = small.map_or_else(
+        || "it could not be made smaller".to_owned(),
+        |objects| {
+            let objects: Vec<String> = objects.iter().map(Value::to_string).collect();
+            format!("the smallest cluster that differs:\n{}", objects.join("\n"))
+        },
+    );
+    panic!("SEED={seed}: {} jobs differ, for instance {first}\n{small}", differences.len());
+}
+
+/// The smallest part of a cluster that still differs; `None` where the difference is not in what one
+/// namespace's objects are at rest.
+async fn shrunk(
+    plane: &ControlPlane,
+    api: &Api,
+    fleet: &Fleet,
+    binary: &Path,
+    oracle: &Oracle,
+    differences: &[(usize, String)],
+    clusters: &[Vec<Value>],
+) -> Option<Vec<Value>> {
+    let failing = |cluster: &&Vec<Value>| {
+        let namespace = format!("[{}]", namespace_of(cluster));
+        differences.iter().any(|(job, _)| oracle.jobs[*job].to_string().contains(&namespace))
+    };
+    let cluster = clusters.iter().find(failing)?;
+    smallest(plane, api, fleet, binary, cluster).await
+}
+
+/// Makes a cluster that differs smaller.
+pub(crate) async fn smallest(
+    plane: &ControlPlane,
+    api: &Api,
+    fleet: &Fleet,
+    binary: &Path,
+    cluster: &[Value],
+) -> Option<Vec<Value>> {
+    let old = namespace_of(cluster).to_owned();
+    let mut used = 0;
+    let fails = async |candidates: Vec<Vec<Value>>| {
+        let mut moved = Vec::new();
+        for candidate in candidates {
+            let new = format!("{old}-smaller-{used}");
+            used += 1;
+            moved.push(in_namespace(&candidate, &old, &new));
+        }
+        differ(plane, api, fleet, binary, &moved).await
+    };
+    let (namespace, rest) = cluster.split_first()?;
+    // The namespace itself always stays.
+    let mut with_namespace = fails;
+    let small = shrink(rest.to_vec(), async |candidates: Vec<Vec<Value>>| {
+        let whole = candidates
+            .into_iter()
+            .map(|candidate| [std::slice::from_ref(namespace), candidate.as_slice()].concat());
+        with_namespace(whole.collect()).await
+    })
+    .await;
+    (small.len() < rest.len()).then(|| [std::slice::from_ref(namespace), small.as_slice()].concat())
+}
+
+/// Which of these clusters differ, at rest.
+async fn differ(
+    plane: &ControlPlane,
+    api: &Api,
+    fleet: &Fleet,
+    binary: &Path,
+    clusters: &[Vec<Value>],
+) -> Vec<bool> {
+    create_all(api, clusters).await;
+    let namespaces: Vec<String> = clusters.iter().map(|c| namespace_of(c).to_owned()).collect();
+    quiesce(api, |namespace| namespaces.iter().any(|own| own == namespace)).await;
+    let oracle = Oracle::start(binary, &plane.kubeconfig(), |profile| {
+        let mut jobs = whole(&namespaces, profile);
+        jobs.iter_mut().for_each(Job::may_be_empty);
+        jobs
+    })
+    .await;
+    let (_, differences) = oracle.agree_within(fleet, Duration::from_secs(7)).await;
+    let differs = |namespace: &String| {
+        let named = format!("[{namespace}]");
+        differences.iter().any(|(job, _)| oracle.jobs[*job].to_string().contains(&named))
+    };
+    let result = namespaces.iter().map(differs).collect();
+    for namespace in &namespaces {
+        api.delete(&format!("/api/v1/namespaces/{namespace}")).await;
+    }
+    result
+}
+
+fn namespace_of(cluster: &[Value]) -> &str {
+    cluster[0]["metadata"]["name"].as_str().expect("a cluster begins with its namespace")
+}
+
+/// The same objects elsewhere.
+fn in_namespace(cluster: &[Value], old: &str, new: &str) -> Vec<Value> {
+    let moved =
+        |object: &Value| object.to_string().replace(&format!("\"{old}\""), &format!("\"{new}\""));
+    cluster.iter().map(|object| serde_json::from_str(&moved(object)).expect("JSON")).collect()
+}
+
+/// Creates clusters side by side.
+pub(crate) async fn create_all(api: &Api, clusters: &[Vec<Value>]) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for cluster in clusters.iter().cloned() {
+        let api = api.clone();
+        tasks.spawn(async move {
+            for object in cluster {
                 let terminates = !object["metadata"]["finalizers"].is_null();
-                let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+                let pod = object["metadata"].clone();
                 api.create(object).await;
                 if terminates {
+                    let (namespace, name) = (&pod["namespace"], &pod["name"]);
+                    let (namespace, name) = (namespace.as_str().unwrap(), name.as_str().unwrap());
                     api.delete(&format!("/api/v1/namespaces/{namespace}/pods/{name}")).await;
                 }
             }
-            namespaces.push(namespace);
-        }
-        quiesce(&api).await;
-
-        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let mut sidecars = Vec::new();
-        for node in NODES {
-            sidecars.push(Served::start(&source, node).await);
-        }
-        let prometheus = Prometheus::start(&config(plane, &namespaces)).await;
-        let profile = profile_of(&prometheus).await;
-        let mut compared = 0;
-        for namespace in &namespaces {
-            compared += compare(&prometheus, profile, &sidecars, namespace, seed).await;
-        }
-        eprintln!("{CLUSTERS} clusters, {compared} targets compared");
-        assert!(
-            compared >= 60 * usize::try_from(CLUSTERS).unwrap(),
-            "{compared} targets are too few"
-        );
-    });
+        });
+    }
+    while let Some(created) = tasks.join_next().await {
+        created.unwrap();
+    }
 }
 
 /// The Nodes, which all tests share.
 pub(crate) async fn create_nodes(api: &Api) {
     let there = api.get("/api/v1/nodes").await;
     for node in nodes() {
-        let same =
-            |other: &serde_json::Value| other["metadata"]["name"] == node["metadata"]["name"];
+        let same = |other: &Value| other["metadata"]["name"] == node["metadata"]["name"];
         if !there["items"].as_array().unwrap().iter().any(same) {
             api.create(node).await;
         }
     }
-}
-
-/// Waits until each job of a namespace gives the same on both sides, for each node; how many targets
-/// that are.
-pub(crate) async fn compare(
-    prometheus: &Prometheus,
-    profile: Profile,
-    sidecars: &[Served],
-    namespace: &str,
-    seed: u64,
-) -> usize {
-    let mut compared = 0;
-    for (number, (role, _, attach)) in JOBS.iter().enumerate() {
-        let job = format!("{namespace}-{number}");
-        compared += eventually(&format!("SEED={seed} {job}"), || async {
-            let by_itself = prometheus.discovered(&job).await;
-            if by_itself.is_empty() {
-                return Err("kubernetes_sd has no targets".to_owned());
-            }
-            let mut compared = 0;
-            for (node, sidecar) in NODES.iter().zip(sidecars) {
-                let query = format!("namespace={namespace}{attach}&compat={profile}");
-                let ours = discovered(&get(&format!("{}/sd/{role}?{query}", sidecar.url)).await?);
-                let of_node = |target: &&Discovered| target_node(target) == Some(node);
-                let expected: Vec<_> = by_itself.iter().filter(of_node).cloned().collect();
-                if ours != expected {
-                    return Err(difference(node, &ours, &expected));
-                }
-                compared += ours.len();
-            }
-            Ok(compared)
-        })
-        .await;
-    }
-    compared
 }
 
 /// The reason for the whole design.
@@ -145,9 +251,9 @@ pub(crate) fn slices_cannot_be_selected_by_node(plane: &ControlPlane) {
     });
 }
 
-/// Waits until the controllers have nothing left to write.
-pub(crate) async fn quiesce(api: &Api) {
-    const QUIET: Duration = Duration::from_secs(3);
+/// Waits until the controllers have nothing left to write in these namespaces.
+pub(crate) async fn quiesce(api: &Api, such: impl Fn(&str) -> bool) {
+    const QUIET: Duration = Duration::from_secs(2);
     let mut last = String::new();
     loop {
         let slices = api.get("/apis/discovery.k8s.io/v1/endpointslices").await;
@@ -155,6 +261,7 @@ pub(crate) async fn quiesce(api: &Api) {
             .as_array()
             .unwrap()
             .iter()
+            .filter(|slice| such(slice["metadata"]["namespace"].as_str().unwrap()))
             .map(|slice| slice["metadata"]["resourceVersion"].to_string())
             .collect();
         let now = versions.join(",");
@@ -164,66 +271,4 @@ pub(crate) async fn quiesce(api: &Api) {
         last = now;
         tokio::time::sleep(QUIET).await;
     }
-}
-
-pub(crate) fn config(plane: &ControlPlane, namespaces: &[String]) -> String {
-    let mut config = String::from("scrape_configs:\n");
-    for namespace in namespaces {
-        for (number, (role, attach, _)) in JOBS.iter().enumerate() {
-            config.push_str(&format!(
-                "- job_name: {namespace}-{number}\n  kubernetes_sd_configs: [{{role: {role}, api_server: '{}', \
-                 authorization: {{credentials: '{ADMIN}'}}, tls_config: {{ca_file: '{}'}}, \
-                 namespaces: {{names: [{namespace}]}}{attach}}}]\n  relabel_configs: [{{action: drop, regex: '.*'}}]\n",
-                plane.url,
-                plane.ca_file(),
-            ));
-        }
-    }
-    config
-}
-
-/// The label profile of its version.
-pub(crate) async fn profile_of(prometheus: &Prometheus) -> Profile {
-    let answer = get(&format!("{}/api/v1/status/buildinfo", prometheus.url)).await.unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-    Profile::of_user_agent(&format!("Prometheus/{}", answer["data"]["version"].as_str().unwrap()))
-}
-
-/// Our answer in the form in which Prometheus shows targets.
-pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
-    let groups: Vec<Group> = serde_json::from_str(body).expect("an http_sd answer");
-    let mut targets: Vec<Discovered> = groups
-        .into_iter()
-        .flat_map(|Group { targets, labels }| {
-            targets.into_iter().map(move |address| {
-                let mut labels = labels.clone();
-                labels.insert("__address__".to_owned(), address);
-                labels
-            })
-        })
-        .collect();
-    targets.sort();
-    targets
-}
-
-/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
-pub(crate) fn target_node(target: &Discovered) -> Option<&str> {
-    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
-    let by_reference = || {
-        let kind = label("endpointslice_address_target_kind");
-        label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
-    };
-    label("endpointslice_endpoint_node_name")
-        .or_else(by_reference)
-        .or_else(|| label("pod_node_name"))
-}
-
-/// What only one side has, briefly.
-pub(crate) fn difference(node: &str, ours: &[Discovered], expected: &[Discovered]) -> String {
-    let only = |these: &[Discovered], those: &[Discovered]| {
-        let such: Vec<_> =
-            these.iter().filter(|target| !those.contains(target)).take(2).cloned().collect();
-        format!("{such:#?}")
-    };
-    format!("{node}: only ours {}\nonly its own {}", only(ours, expected), only(expected, ours))
 }

@@ -42,7 +42,11 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
         let token = token(&api).await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("kubeconfig");
-        std::fs::write(&file, kubeconfig(&plane.url, &plane.ca_file(), &token)).unwrap();
+        std::fs::write(
+            &file,
+            kubeconfig(&plane.url, &plane.ca_file(), &format!("token: '{token}'")),
+        )
+        .unwrap();
 
         eventually("the rights are enough", || troubles(&file)).await;
         let rules = role["rules"].as_array().unwrap().clone();

@@ -1,21 +1,31 @@
 //! The end-to-end tests: a real etcd, kube-apiserver, kube-controller-manager and Prometheus.
 //!
 //! They need binaries that the variables `ETCD_BIN`, `KUBERNETES_BIN` and `PROMETHEUS` name, so a
-//! plain `cargo test` leaves them out; `.ci/run e2e` runs them. They share one control plane, which
-//! is started on the main thread (see `control_plane.rs`), hence a harness of their own.
+//! plain `cargo test` leaves them out; `.ci/run e2e` runs them. They run in a network of their own and
+//! share one control plane, which is started on the main thread (see `control_plane.rs`), hence a
+//! harness of their own.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod api;
 mod control_plane;
 mod differential;
+mod existing_cluster;
+mod features;
+mod jobs;
 mod least_privilege;
 mod moving;
+mod network;
+mod oracle;
 mod outage;
+mod proxy;
 mod random_cluster;
+mod shrink;
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
+mod whole_path;
+mod wrong_rules;
 
 use control_plane::ControlPlane;
 use libtest_mimic::{Arguments, Trial};
@@ -25,26 +35,34 @@ use std::sync::Arc;
 /// A test, given the control plane.
 type Test = fn(&ControlPlane);
 
-const TESTS: [(&str, Test); 5] = [
+/// The longest first; they run two at a time.
+const TESTS: [(&str, Test); 7] = [
+    ("differential::random_clusters", differential::random_clusters),
+    ("outage::of_the_api_server", outage::of_the_api_server),
+    ("moving::random_changes", moving::random_changes),
+    ("whole_path::from_pods_to_remote_write", whole_path::from_pods_to_remote_write),
     (
         "least_privilege::each_right_is_needed_and_enough",
         least_privilege::each_right_is_needed_and_enough,
     ),
-    ("differential::random_clusters", differential::random_clusters),
+    ("moving::a_service_that_stops_selecting", moving::a_service_that_stops_selecting),
     (
         "differential::slices_cannot_be_selected_by_node",
         differential::slices_cannot_be_selected_by_node,
     ),
-    ("outage::of_the_api_server", outage::of_the_api_server),
-    ("moving::random_changes", moving::random_changes),
 ];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = Some(1); // they share the API server, and its machine has two cores
-    let wanted = !arguments.list && (arguments.ignored || arguments.include_ignored);
+    // Each waits a lot, for Prometheus above all; and they share an API server.
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let existing = existing_cluster::kubeconfig().is_some();
+    let wanted = !arguments.list && (arguments.ignored || arguments.include_ignored) && !existing;
+    if wanted {
+        network::enter();
+    }
     let plane = wanted.then(|| Arc::new(ControlPlane::start()));
-    let trials = TESTS.into_iter().map(|(name, test)| {
+    let on_a_control_plane = TESTS.into_iter().filter(|_| !existing).map(|(name, test)| {
         let plane = plane.clone();
         let run = move || {
             test(&plane.expect("an ignored test runs only when it is wanted"));
@@ -52,6 +70,18 @@ fn main() -> ExitCode {
         };
         Trial::test(name, run).with_ignored_flag(true)
     });
+    let on_a_cluster = existing.then(|| {
+        Trial::test("existing_cluster::serves_the_same", || {
+            existing_cluster::serves_the_same();
+            Ok(())
+        })
+        .with_ignored_flag(true)
+    });
+    let alone = Trial::test("shrink::finds_what_matters", || {
+        block_on(shrink::finds_what_matters());
+        Ok(())
+    });
+    let trials = on_a_control_plane.chain(on_a_cluster).chain([alone]);
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     drop(plane); // before the process ends, whatever the result
     conclusion.exit_code()

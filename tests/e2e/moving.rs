@@ -1,115 +1,254 @@
-//! Random changes of a cluster, round by round. After each the controllers come to rest, and what the
+//! Random changes of clusters, round by round. After each the controllers come to rest, and what the
 //! sidecars have by following events must be what a Prometheus that starts now discovers.
 
-#![expect(clippy::print_stderr, reason = "the seed, and what was compared")]
+#![expect(clippy::print_stderr, reason = "what was compared")]
 
 use super::api::Api;
 use super::block_on;
 use super::control_plane::ControlPlane;
-use super::differential::{compare, config, create_nodes, profile_of, quiesce, seed};
+use super::differential::{create_all, create_nodes, how_many, quiesce, seed, smallest};
+use super::jobs::whole;
+use super::oracle::{ALL_NODES, Fleet, Oracle};
 use super::random_cluster::{NODES, app, cluster, pod, slice_by_hand};
-use super::support::prometheus::Prometheus;
-use super::support::served::Served;
+use super::support::http::eventually;
+use super::support::prometheus::{Discovered, binaries};
 use fastrand::Rng;
-use nodelocal_sd::kube::Source;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-const NAMESPACE: &str = "moving";
-const ROUNDS: usize = 8;
-const CHANGES: usize = 40;
+/// Each with its namespaces and rounds of its own; they wait for Prometheus at different times.
+const MOVERS: usize = 4;
+const NAMESPACES: usize = 3;
+const ROUNDS: usize = 10;
+/// In each namespace in each round.
+const CHANGES: usize = 84;
 
 pub(crate) fn random_changes(plane: &ControlPlane) {
     let seed = seed();
-    eprintln!("SEED={seed}");
     block_on(async {
         let api = Api::of(plane).await;
-        let mut rng = Rng::with_seed(seed);
         create_nodes(&api).await;
-        for object in cluster(NAMESPACE, &mut rng) {
-            api.create(object).await;
-        }
-        for object in anchors() {
-            api.create(object).await;
-        }
-        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let mut sidecars = Vec::new();
-        for node in NODES {
-            sidecars.push(Served::start(&source, node).await);
-        }
-        let mut compared = 0;
-        for _ in 0..ROUNDS {
-            for _ in 0..CHANGES {
-                change(&api, &mut rng).await;
-            }
-            quiesce(&api).await;
-            let prometheus = Prometheus::start(&config(plane, &[NAMESPACE.to_owned()])).await;
-            let profile = profile_of(&prometheus).await;
-            compared += compare(&prometheus, profile, &sidecars, NAMESPACE, seed).await;
-        }
-        eprintln!("{ROUNDS} rounds of {CHANGES} changes, {compared} targets compared");
+        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let rounds = how_many("ROUNDS", ROUNDS);
+        let movers = (0..MOVERS).map(|number| moves(plane, &api, &fleet, seed, number, rounds));
+        let compared: usize = futures_util::future::join_all(movers).await.into_iter().sum();
+        eprintln!(
+            "{} rounds, {} changes, {compared} targets compared",
+            MOVERS * rounds,
+            MOVERS * rounds * NAMESPACES * CHANGES
+        );
     });
 }
 
-async fn change(api: &Api, rng: &mut Rng) {
-    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
-    match rng.u8(0..6) {
+/// One mover; how many targets were compared.
+async fn moves(
+    plane: &ControlPlane,
+    api: &Api,
+    fleet: &Fleet,
+    seed: u64,
+    number: usize,
+    rounds: usize,
+) -> usize {
+    let namespaces: Vec<String> =
+        (0..NAMESPACES).map(|namespace| format!("moving-{number}-{namespace}")).collect();
+    let mut rngs: Vec<Rng> =
+        namespaces.iter().map(|name| Rng::with_seed(seed ^ hash(name))).collect();
+    let clusters: Vec<Vec<Value>> = namespaces
+        .iter()
+        .zip(&mut rngs)
+        .map(|(namespace, rng)| {
+            let mut objects = cluster(namespace, namespace, rng);
+            objects.extend(anchors(namespace));
+            objects
+        })
+        .collect();
+    create_all(api, &clusters).await;
+    let binaries = binaries();
+    let newest = binaries.last().expect("one is named");
+    let mut compared = 0;
+    for round in 0..rounds {
+        let each = namespaces.iter().zip(&mut rngs);
+        let changes = each.map(|(namespace, rng)| changes(api, namespace, rng));
+        futures_util::future::join_all(changes).await;
+        for namespace in &namespaces {
+            sync_services(api, namespace, &format!("{round}")).await;
+        }
+        quiesce(api, |namespace| namespaces.iter().any(|own| own == namespace)).await;
+        let oracle =
+            Oracle::start(newest, &plane.kubeconfig(), |profile| whole(&namespaces, profile)).await;
+        match oracle.agree(fleet).await {
+            Ok(found) => compared += found.values().map(Vec::len).sum::<usize>(),
+            Err(differences) => {
+                let (job, difference) = &differences[0];
+                let namespace = &namespaces[job / 2];
+                let now = state_of(api, namespace).await;
+                let small = smallest(plane, api, fleet, newest, &now).await;
+                let small = small.map_or_else(
+                    || {
+                        "at rest the same objects give no difference: it lies in the changes"
+                            .to_owned()
+                    },
+                    |objects| objects.iter().map(|object| format!("{object}\n")).collect(),
+                );
+                panic!("SEED={seed} {namespace}, round {round}: {difference}\n{small}");
+            }
+        }
+    }
+    compared
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0, |hash, byte| hash * 31 + u64::from(byte))
+}
+
+async fn changes(api: &Api, namespace: &str, rng: &mut Rng) {
+    for _ in 0..CHANGES {
+        change(api, namespace, rng).await;
+    }
+}
+
+async fn change(api: &Api, namespace: &str, rng: &mut Rng) {
+    let pods = format!("/api/v1/namespaces/{namespace}/pods");
+    let services = format!("/api/v1/namespaces/{namespace}/services");
+    match rng.u8(0..8) {
         0 => {
             if let Some((name, _)) = any(api, &pods, rng).await {
                 api.delete(&format!("{pods}/{name}")).await;
             }
         }
-        1 => {
+        1 | 2 => {
             let number = rng.usize(0..20); // often the name of one that was deleted: rescheduled
             if !names(api, &pods).await.contains(&format!("pod-{number}")) {
-                let mut pod = pod(NAMESPACE, number, rng);
+                let mut pod = pod(namespace, number, rng);
                 pod["metadata"].as_object_mut().unwrap().remove("finalizers");
                 api.create(pod).await;
             }
         }
-        2 => {
+        3 => {
             if let Some((name, _)) = any(api, &pods, rng).await {
                 let patch = json!({"metadata": {"labels": {"app": app(rng), "round": rng.u8(..).to_string()}}});
                 api.patch(&format!("{pods}/{name}"), &patch).await;
             }
         }
-        3 => {
+        4 => {
             if let Some((name, _)) = any(api, &pods, rng).await {
                 let ready = if rng.bool() { "True" } else { "False" };
                 let patch = json!({"status": {"conditions": [{"type": "Ready", "status": ready}]}});
                 api.patch(&format!("{pods}/{name}/status"), &patch).await;
             }
         }
-        4 => {
-            let services = format!("/api/v1/namespaces/{NAMESPACE}/services");
+        5 => {
             if let Some((name, service)) = any(api, &services, rng).await
                 && service["spec"]["selector"]["app"].is_string()
             {
-                let patch = json!({"metadata": {"labels": {"round": rng.u8(..).to_string()}},
+                let patch = json!({"metadata": {"labels": {"changed": rng.u8(..).to_string()}},
                     "spec": {"selector": {"app": app(rng)}}});
                 api.patch(&format!("{services}/{name}"), &patch).await;
             }
         }
+        6 => {
+            if let Some((name, service)) = any(api, &services, rng).await
+                && let Some(mut ports) = service["spec"]["ports"].as_array().cloned()
+            {
+                let port = rng.choice(&mut ports).expect("a Service without ports has no list");
+                port["targetPort"] = [json!("http"), json!("metrics"), json!(8080 + rng.u16(0..3))]
+                    [rng.usize(0..3)]
+                .clone();
+                api.patch(&format!("{services}/{name}"), &json!({"spec": {"ports": ports}})).await;
+            }
+        }
         _ => {
-            let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices");
-            let slice = slice_by_hand(NAMESPACE, rng.usize(0..4), 16, rng);
+            let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+            let slice = slice_by_hand(namespace, namespace, rng.usize(0..4), 16, rng);
             let name = slice["metadata"]["name"].as_str().unwrap().to_owned();
-            if names(api, &slices).await.contains(&name) {
+            if !names(api, &slices).await.contains(&name) {
+                api.create(slice).await;
+            } else if rng.bool() {
                 api.delete(&format!("{slices}/{name}")).await;
             } else {
-                api.create(slice).await;
+                let edited = json!({"endpoints": slice["endpoints"], "ports": slice["ports"]});
+                api.patch(&format!("{slices}/{name}"), &edited).await;
             }
         }
     }
 }
 
+/// Lets the controller look at each Service once more, because it does not follow every change of a
+/// Pod, and waits until it has: it copies the label to the slices.
+async fn sync_services(api: &Api, namespace: &str, round: &str) {
+    let services = format!("/api/v1/namespaces/{namespace}/services");
+    for name in names(api, &services).await {
+        let patch = json!({"metadata": {"labels": {"synced": round}}});
+        api.patch(&format!("{services}/{name}"), &patch).await;
+    }
+    let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+    eventually("the controller has synced all Services", || async {
+        let list = api.get(&slices).await;
+        let behind = |slice: &&Value| {
+            let labels = &slice["metadata"]["labels"];
+            labels["endpointslice.kubernetes.io/managed-by"] == "endpointslice-controller.k8s.io"
+                && labels["synced"] != round
+        };
+        match list["items"].as_array().unwrap().iter().find(behind) {
+            None => Ok(()),
+            Some(slice) => Err(slice["metadata"]["name"].to_string()),
+        }
+    })
+    .await;
+}
+
+/// What is there now and was not made by a controller, fit to be created elsewhere.
+async fn state_of(api: &Api, namespace: &str) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for (kind, version, path) in [
+        ("Namespace", "v1", format!("/api/v1/namespaces?fieldSelector=metadata.name={namespace}")),
+        ("Service", "v1", format!("/api/v1/namespaces/{namespace}/services")),
+        ("Pod", "v1", format!("/api/v1/namespaces/{namespace}/pods")),
+        (
+            "EndpointSlice",
+            "discovery.k8s.io/v1",
+            format!(
+                "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector=!endpointslice.kubernetes.io/managed-by"
+            ),
+        ),
+    ] {
+        for object in api.get(&path).await["items"].as_array().unwrap() {
+            let mut object = object.clone();
+            object["kind"] = kind.into();
+            object["apiVersion"] = version.into();
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            metadata.retain(|name, _| {
+                ["name", "namespace", "labels", "annotations"].contains(&name.as_str())
+            });
+            if kind == "Service" {
+                let spec = object["spec"].as_object_mut().unwrap();
+                spec.remove("clusterIPs");
+                if spec.get("clusterIP").is_some_and(|ip| ip != "None") {
+                    spec.remove("clusterIP");
+                }
+                for port in
+                    spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten()
+                {
+                    port.as_object_mut().unwrap().remove("nodePort");
+                }
+            }
+            if kind != "Pod" {
+                object.as_object_mut().unwrap().remove("status");
+            }
+            objects.push(object);
+        }
+    }
+    objects
+}
+
 /// A Pod and an endpoint that stay, so that there always is something to discover.
-fn anchors() -> [Value; 2] {
+fn anchors(namespace: &str) -> [Value; 2] {
     [
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": NAMESPACE},
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": namespace},
             "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
             "status": {"phase": "Running", "podIP": "10.220.0.1", "podIPs": [{"ip": "10.220.0.1"}]}}),
         json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": "anchor", "namespace": NAMESPACE}, "addressType": "IPv4",
+            "metadata": {"name": "anchor", "namespace": namespace}, "addressType": "IPv4",
             "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}],
             "endpoints": [{"addresses": ["198.51.100.200"], "nodeName": NODES[0]}]}),
     ]
@@ -131,4 +270,79 @@ async fn names(api: &Api, path: &str) -> Vec<String> {
     let list = api.get(path).await;
     let name = |object: &Value| object["metadata"]["name"].as_str().unwrap().to_owned();
     list["items"].as_array().unwrap().iter().map(name).collect()
+}
+
+/// What the controller leaves behind when a Service stops selecting: it returns early, and its slices
+/// stay as they are. Prometheus goes on scraping what they say, and so do we.
+pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
+    block_on(async {
+        let api = Api::of(plane).await;
+        create_nodes(&api).await;
+        let namespace = "stops-selecting".to_owned();
+        let service = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
+                "spec": {"selector": {"app": "a"}, "ports": [{"name": "http", "port": 80}]}})
+        };
+        let pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "a", "namespace": namespace, "labels": {"app": "a"}},
+            "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
+            "status": {"phase": "Running", "podIP": "10.221.0.1", "podIPs": [{"ip": "10.221.0.1"}],
+                "conditions": [{"type": "Ready", "status": "True"}]}});
+        let objects = vec![
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            pod,
+            service("unselects"),
+            service("renamed"),
+        ];
+        create_all(&api, &[objects]).await;
+        let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+        eventually("both have a slice with the Pod", || async {
+            let list = api.get(&slices).await;
+            let full = |slice: &&Value| slice["endpoints"][0].is_object();
+            let count = list["items"].as_array().unwrap().iter().filter(full).count();
+            if count == 2 { Ok(()) } else { Err(format!("{count} slices")) }
+        })
+        .await;
+        let services = format!("/api/v1/namespaces/{namespace}/services");
+        let patch = json!({"spec": {"selector": Value::Null}});
+        api.patch(&format!("{services}/unselects"), &patch).await;
+        let patch = json!({"spec": {"type": "ExternalName", "externalName": "x.example.com",
+            "clusterIP": Value::Null, "clusterIPs": Value::Null, "ipFamilies": Value::Null, "ipFamilyPolicy": Value::Null}});
+        api.patch(&format!("{services}/renamed"), &patch).await;
+        let pods = format!("/api/v1/namespaces/{namespace}/pods");
+        let patch = json!({"metadata": {"labels": {"app": "b"}}});
+        api.patch(&format!("{pods}/a"), &patch).await;
+        quiesce(&api, |of| of == namespace).await;
+
+        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let binaries = binaries();
+        let newest = binaries.last().expect("one is named");
+        let oracle = Oracle::start(newest, &plane.kubeconfig(), |profile| {
+            whole(std::slice::from_ref(&namespace), profile)
+        })
+        .await;
+        let found =
+            oracle.agree(&fleet).await.unwrap_or_else(|differences| panic!("{}", differences[0].1));
+        let label = |target: &Discovered, name: &str| {
+            target.get(&format!("__meta_kubernetes_{name}")).cloned().unwrap_or_default()
+        };
+        let of_slices: BTreeSet<(String, String)> = found
+            .values()
+            .flatten()
+            .filter(|target| target.contains_key("__meta_kubernetes_endpointslice_name"))
+            .map(|target| {
+                let by = "endpointslice_label_endpointslice_kubernetes_io_managed_by";
+                (label(target, "service_name"), label(target, by))
+            })
+            .collect();
+        let controller = "endpointslice-controller.k8s.io".to_owned();
+        let mirroring = "endpointslicemirroring-controller.k8s.io".to_owned();
+        let left_behind = BTreeSet::from([
+            ("renamed".to_owned(), controller.clone()),
+            ("unselects".to_owned(), controller),
+            // Its Endpoints are left behind too, and now they are mirrored.
+            ("unselects".to_owned(), mirroring),
+        ]);
+        assert_eq!(of_slices, left_behind);
+    });
 }

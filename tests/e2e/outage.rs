@@ -1,74 +1,176 @@
-//! The API server goes away and comes back.
+//! The API server goes away: it comes back without its history, with new certificates, or as another
+//! one. A control plane of its own, because its data are replaced.
 
 use super::api::Api;
 use super::block_on;
 use super::control_plane::ControlPlane;
+use super::oracle::discovered;
+use super::proxy::Proxy;
 use super::support::http::{eventually, get};
+use super::support::prometheus::Discovered;
 use super::support::served::Served;
-use nodelocal_sd::kube::Source;
+use nodelocal_sd::kube::{Source, Timing};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const NODE: &str = "outage";
-const PODS: usize = 60;
+const MINUTE: Duration = Duration::from_secs(60);
 
-/// Nothing is lost while it is away, and what changes afterwards is seen.
-pub(crate) fn of_the_api_server(plane: &ControlPlane) {
+/// The default is five minutes; two missed bookmarks are enough here.
+const SILENCE: Duration = Duration::from_secs(130);
+
+pub(crate) fn of_the_api_server(_: &ControlPlane) {
+    let plane = ControlPlane::start();
     block_on(async {
-        let api = Api::of(plane).await;
-        // The endpointslice controller leaves out Pods whose Node does not exist.
-        api.create(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await;
-        api.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NODE}}))
-            .await;
-        api.create(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": NODE},
-            "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80}]}}))
-            .await;
-        for number in 0..PODS {
-            api.create(pod(number)).await;
-        }
-        let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let sidecar = Served::start(&source, NODE).await;
-        let urls = ["pod", "endpointslice"]
-            .map(|role| format!("{}/sd/{role}?namespace={NODE}", sidecar.url));
-        let mut before = Vec::new();
-        for url in &urls {
-            before.push(
-                eventually("all targets", || async { targets(&get(url).await?, PODS) }).await,
-            );
-        }
+        let proxy = Proxy::before(&plane.url).await;
+        let source =
+            Source::Kubeconfig { paths: vec![plane.kubeconfig_at(&proxy.url)], context: None };
+        let timing = Timing { watch_silence: SILENCE, ..Timing::alone() };
+        let old = pods("old", 0..60);
+        fill(&plane, &old).await;
+        let sidecar = Served::start_with(&source, NODE, timing).await;
+        becomes(&sidecar, &old, MINUTE).await;
 
+        // Its history begins after our version.
+        proxy.cut();
         plane.kill_api_server();
-        for _ in 0..50 {
-            for (url, before) in urls.iter().zip(&before) {
-                assert_eq!(&get(url).await.unwrap(), before, "while the API server is away");
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        stays(&sidecar, &old).await;
         plane.start_api_server();
-        for (url, before) in urls.iter().zip(&before) {
-            assert_eq!(&get(url).await.unwrap(), before, "when it has come back");
-        }
-        let api = Api::of(plane).await; // the old connections are gone
-        api.create(pod(PODS)).await;
-        for url in &urls {
-            eventually("the Pod that came afterwards", || async {
-                targets(&get(url).await?, PODS + 1)
-            })
-            .await;
-        }
+        let api = Api::of(&plane).await;
+        api.delete(&format!("/api/v1/namespaces/{NODE}/pods/old-0")).await;
+        api.create(pod("old-60")).await;
+        drop(api);
+        plane.kill_api_server();
+        plane.start_api_server();
+        stays(&sidecar, &old).await;
+        proxy.mend();
+        let now = pods("old", 1..61);
+        becomes(&sidecar, &now, MINUTE).await;
+        let gone = "api_requests_total{resource=\"pods\",verb=\"watch\",outcome=\"gone\"}";
+        assert_eq!(sidecar.metric(gone).await, Some(1));
+        let relists = "watch_relists_total{resource=\"pods\"}";
+        assert_eq!(sidecar.metric(relists).await, Some(1));
+
+        // Another one takes its place, which had more to write.
+        let version = version(&plane).await;
+        proxy.cut();
+        plane.replace_data();
+        let busy = pods("busy", 0..30);
+        fill(&plane, &busy).await;
+        write_until(&plane, version).await;
+        plane.kill_api_server();
+        plane.start_api_server();
+        stays(&sidecar, &now).await;
+        proxy.mend();
+        becomes(&sidecar, &busy, MINUTE).await;
+
+        // Another one, which had less to write: it takes our versions and says nothing.
+        proxy.cut();
+        plane.replace_data();
+        let silent = pods("silent", 0..10);
+        fill(&plane, &silent).await;
+        stays(&sidecar, &busy).await;
+        proxy.mend();
+        becomes(&sidecar, &silent, 10 * MINUTE).await;
+
+        // The sidecar is older than a minute: that long the files are taken to be the same.
+        plane.rotate();
+        stays(&sidecar, &silent).await;
+        Api::of(&plane).await.create(pod("silent-10")).await;
+        becomes(&sidecar, &pods("silent", 0..11), MINUTE).await;
     });
 }
 
-fn targets(body: &str, expected: usize) -> Result<String, String> {
-    let count = body.matches("\"targets\"").count();
-    if count == expected { Ok(body.to_owned()) } else { Err(format!("{count} targets")) }
+/// A Service and its Pods.
+async fn fill(plane: &ControlPlane, pods: &BTreeSet<String>) {
+    let api = Api::of(plane).await;
+    // The endpointslice controller leaves out Pods whose Node does not exist.
+    api.create(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})).await;
+    api.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NODE}})).await;
+    api.create(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": NODE},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80}]}}))
+        .await;
+    for name in pods {
+        api.create(pod(name)).await;
+    }
+    eventually("the controller has a slice for all", || async {
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{NODE}/endpointslices");
+        let list = api.get(&path).await;
+        let count = list["items"][0]["endpoints"].as_array().map_or(0, Vec::len);
+        if count == pods.len() { Ok(()) } else { Err(format!("{count} endpoints")) }
+    })
+    .await;
 }
 
-fn pod(number: usize) -> Value {
-    let ip = format!("10.210.0.{}", number + 1);
+/// The version that the API server has come to.
+async fn version(plane: &ControlPlane) -> u64 {
+    let list = Api::of(plane).await.get("/api/v1/pods?limit=1").await;
+    list["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
+/// Writes something until it has come further than that.
+async fn write_until(plane: &ControlPlane, past: u64) {
+    let api = Api::of(plane).await;
+    let path = format!("/api/v1/namespaces/{NODE}");
+    while version(plane).await <= past {
+        for number in 0..50 {
+            api.patch(&path, &json!({"metadata": {"labels": {"write": number.to_string()}}})).await;
+        }
+    }
+}
+
+/// While the API server is away, nothing changes.
+async fn stays(sidecar: &Served, expected: &BTreeSet<String>) {
+    for _ in 0..20 {
+        assert_eq!(served(sidecar).await, [expected.clone(), expected.clone()]);
+        tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
+    }
+}
+
+/// Both roles come to have these Pods, and never lose one that they had already.
+async fn becomes(sidecar: &Served, expected: &BTreeSet<String>, soon: Duration) {
+    let began = Instant::now();
+    let stay = served(sidecar).await.map(|pods| &pods & expected);
+    loop {
+        let now = served(sidecar).await;
+        for (now, stay) in now.iter().zip(&stay) {
+            assert!(stay.is_subset(now), "lost: {:?}", stay - now);
+        }
+        if now.iter().all(|pods| pods == expected) {
+            return;
+        }
+        assert!(began.elapsed() < soon, "after {soon:?} there still is {now:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
+    }
+}
+
+/// The Pods that are targets, in role pod and in role endpointslice.
+async fn served(sidecar: &Served) -> [BTreeSet<String>; 2] {
+    let mut both = Vec::new();
+    for role in ["pod", "endpointslice"] {
+        let answer = get(&format!("{}/sd/{role}?namespace={NODE}", sidecar.url)).await.unwrap();
+        // A slice may be known before its Pod.
+        let name = |target: &Discovered| {
+            target.get("__meta_kubernetes_pod_name").cloned().unwrap_or_default()
+        };
+        both.push(discovered(&answer).iter().map(name).collect());
+    }
+    both.try_into().expect("two roles")
+}
+
+fn pods(prefix: &str, numbers: std::ops::Range<u32>) -> BTreeSet<String> {
+    numbers.map(|number| format!("{prefix}-{number}")).collect()
+}
+
+fn pod(name: &str) -> Value {
+    let number = name.rsplit('-').next().expect("a number at the end");
+    let ip = format!("10.210.0.{number}");
     json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": format!("web-{number}"), "namespace": NODE, "labels": {"app": "web"}},
-        "spec": {"nodeName": NODE, "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80}]}]},
+        "metadata": {"name": name, "namespace": NODE, "labels": {"app": "web"}},
+        "spec": {"nodeName": NODE, "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80}]}]},
         "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
             "conditions": [{"type": "Ready", "status": "True"}]}})
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 /// The Nodes that exist. Some Pods are on one that does not.
 pub(crate) const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
-const UNKNOWN_NODE: &str = "node-unknown";
+pub(crate) const UNKNOWN_NODE: &str = "node-unknown";
 
 /// The Nodes, with odd metadata.
 pub(crate) fn nodes() -> impl Iterator<Item = Value> {
@@ -27,21 +27,54 @@ pub(crate) fn nodes() -> impl Iterator<Item = Value> {
     })
 }
 
-/// The objects of one random cluster, in an order in which they can be created.
-pub(crate) fn cluster(namespace: &str, rng: &mut Rng) -> Vec<Value> {
+/// The objects of one random cluster, in an order in which they can be created. Some refer to Pods
+/// of the neighbour, another namespace.
+pub(crate) fn cluster(namespace: &str, neighbour: &str, rng: &mut Rng) -> Vec<Value> {
     let mut objects = vec![json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": namespace, "labels": {"team": "a"}, "annotations": {"note": "b"}}})];
-    for number in 0..rng.usize(3..7) {
+    objects.extend(owners(namespace));
+    for number in 0..rng.usize(4..8) {
         objects.extend(service(namespace, number, rng));
     }
-    let pods = rng.usize(8..16);
+    let pods = rng.usize(11..20);
     for number in 0..pods {
         objects.push(pod(namespace, number, rng));
     }
     for number in 0..rng.usize(1..4) {
-        objects.push(slice_by_hand(namespace, number, pods, rng));
+        objects.push(slice_by_hand(namespace, neighbour, number, pods, rng));
     }
     objects
+}
+
+/// What Pods belong to. No controller makes Pods of them.
+fn owners(namespace: &str) -> [Value; 4] {
+    let metadata = |name: &str| json!({"name": name, "namespace": namespace});
+    let owned = |name: &str, version: &str, kind: &str, owner: &str| {
+        let mut metadata = metadata(name);
+        metadata["ownerReferences"] = owner_reference(version, kind, owner);
+        metadata
+    };
+    let template = |restart: &str| {
+        json!({"metadata": {"labels": {"app": "owned"}},
+            "spec": {"restartPolicy": restart, "containers": [{"name": "c", "image": "i"}]}})
+    };
+    let replicas =
+        json!({"selector": {"matchLabels": {"app": "owned"}}, "template": template("Always")});
+    let job = json!({"template": template("Never")});
+    [
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("deployment"), "spec": replicas}),
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": replicas,
+            "metadata": owned("replicas", "apps/v1", "Deployment", "deployment")}),
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata("cron"),
+            "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job}}}),
+        json!({"apiVersion": "batch/v1", "kind": "Job", "spec": job,
+            "metadata": owned("job-of-cron", "batch/v1", "CronJob", "cron")}),
+    ]
+}
+
+/// A reference without its uid, which is known when the object is created.
+fn owner_reference(version: &str, kind: &str, name: &str) -> Value {
+    json!([{"apiVersion": version, "kind": kind, "name": name, "controller": true}])
 }
 
 /// What Services select by.
@@ -70,10 +103,14 @@ fn service(namespace: &str, number: usize, rng: &mut Rng) -> Vec<Value> {
         ports.push(entry);
     }
     let mut spec = json!({"ports": ports, "selector": {"app": app(rng)}});
-    match rng.u8(0..8) {
+    match rng.u8(0..10) {
         0 => spec["clusterIP"] = "None".into(),
         1 => spec["type"] = "NodePort".into(),
         2 => spec["publishNotReadyAddresses"] = true.into(),
+        5 => spec["type"] = "LoadBalancer".into(),
+        6 if rng.bool() => {
+            spec = json!({"clusterIP": "None", "selector": {"app": app(rng)}}); // without ports
+        }
         3 => spec = json!({"type": "ExternalName", "externalName": "x.example.com"}),
         4 => {
             spec.as_object_mut().expect("it is one").remove("selector");
@@ -92,10 +129,14 @@ fn service(namespace: &str, number: usize, rng: &mut Rng) -> Vec<Value> {
         };
     }
     let tier = ["front", "back"][rng.usize(0..2)];
+    let mut labels = json!({"app.kubernetes.io/name": name, "tier": tier});
+    if rng.u8(0..6) == 0 {
+        labels["service.kubernetes.io/headless"] = "said-by-the-user".into(); // the controller's own
+    }
     let has_no_selector = spec["selector"].is_null() && spec["type"] != "ExternalName";
     let mut objects = vec![json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": name, "namespace": namespace,
-            "labels": {"app.kubernetes.io/name": name, "tier": tier},
+            "labels": labels,
             "annotations": {"prometheus.io/scrape": "true"}},
         "spec": spec})];
     if has_no_selector && rng.bool() {
@@ -133,6 +174,10 @@ pub(crate) fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
         }
         spec["initContainers"] = init;
     }
+    if rng.u8(0..5) == 0 {
+        spec["hostname"] = format!("host-{number}").into();
+        spec["subdomain"] = format!("svc-{}", rng.u8(0..4)).into();
+    }
     if rng.u8(0..10) == 0 {
         spec["hostNetwork"] = true.into();
         unify_host_ports(&mut spec);
@@ -162,6 +207,11 @@ pub(crate) fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
     let mut metadata = json!({"name": format!("pod-{number}"), "namespace": namespace,
         "labels": {"app": app(rng), "odd.example.com/Y_z-x": "v"},
         "annotations": {"empty": "", "odd/annotation": "quote \" newline \n e-acute \u{e9}"}});
+    match rng.u8(0..6) {
+        0 => metadata["ownerReferences"] = owner_reference("apps/v1", "ReplicaSet", "replicas"),
+        1 => metadata["ownerReferences"] = owner_reference("batch/v1", "Job", "job-of-cron"),
+        _ => {}
+    }
     if rng.u8(0..10) == 0 {
         metadata["finalizers"] = json!(["example.com/stays"]); // it is deleted later, and stays
     }
@@ -177,7 +227,7 @@ fn ports(container: usize, rng: &mut Rng) -> Value {
             _ => 10_000 + 10 * container + port,
         };
         let mut entry = json!({"containerPort": number, "protocol": protocol(rng)});
-        if container == 0 && port == 0 {
+        if port == 0 && (container == 0 || rng.bool()) {
             entry["name"] = ["http", "metrics"][rng.usize(0..2)].into();
         }
         ports.push(entry);
@@ -205,14 +255,24 @@ fn unify_host_ports(spec: &mut Value) {
 }
 
 /// A slice that no controller wrote, with what a hand can get wrong.
-pub(crate) fn slice_by_hand(namespace: &str, number: usize, pods: usize, rng: &mut Rng) -> Value {
+pub(crate) fn slice_by_hand(
+    namespace: &str,
+    neighbour: &str,
+    number: usize,
+    pods: usize,
+    rng: &mut Rng,
+) -> Value {
     let mut endpoints = Vec::new();
     for endpoint in 0..rng.usize(1..5) {
         let node = NODES[rng.usize(0..3)];
         let mut entry =
             json!({"addresses": [format!("198.51.100.{}", 10 * number + endpoint + 1)]});
-        match rng.u8(0..5) {
+        match rng.u8(0..6) {
             0 => entry["targetRef"] = json!({"kind": "Node", "name": node}),
+            5 => {
+                let name = format!("pod-{}", rng.usize(0..8));
+                entry["targetRef"] = json!({"kind": "Pod", "namespace": neighbour, "name": name});
+            }
             1 | 2 => {
                 let name = format!("pod-{}", rng.usize(0..pods + 2)); // the last two do not exist
                 entry["targetRef"] = json!({"kind": "Pod", "namespace": namespace, "name": name});
@@ -224,9 +284,14 @@ pub(crate) fn slice_by_hand(namespace: &str, number: usize, pods: usize, rng: &m
         {
             entry["nodeName"] = node.into();
         }
+        match rng.u8(0..4) {
+            0 => entry["conditions"] = json!({"ready": rng.bool(), "serving": true}),
+            1 => entry["conditions"] = json!({"ready": Value::Null, "terminating": rng.bool()}),
+            _ => {}
+        }
         if rng.bool() {
-            entry["conditions"] = json!({"ready": rng.bool(), "serving": true});
             entry["zone"] = "by-hand".into();
+            entry["hostname"] = "by-hand".into();
         }
         endpoints.push(entry);
     }

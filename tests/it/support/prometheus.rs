@@ -1,10 +1,11 @@
-//! A real Prometheus, named by the variable `PROMETHEUS`.
+//! A real Prometheus, named by the variable `PROMETHEUS`; the end-to-end tests take several, separated
+//! as in `PATH`.
 
 use super::http::{eventually, get};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -23,14 +24,21 @@ pub(crate) struct Prometheus {
 pub(crate) type Discovered = BTreeMap<String, String>;
 
 impl Prometheus {
-    /// Starts it with that configuration and waits until it answers.
+    /// Starts the only one, or the last of several, with that configuration and waits until it answers.
     pub(crate) async fn start(config: &str) -> Self {
+        Self::start_as(binaries().last().expect("one is named"), config, &[]).await
+    }
+
+    /// Starts that one, with more arguments.
+    pub(crate) async fn start_as(binary: &Path, config: &str, arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         let file = data.path().join("prometheus.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
-        let mut process = Command::new(binary())
+        let storage = if arguments.contains(&"--agent") { "agent" } else { "tsdb" };
+        let mut process = Command::new(binary)
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", data.path().join("data").display()))
+            .arg(format!("--storage.{storage}.path={}", data.path().join("data").display()))
+            .args(arguments)
             .arg("--web.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
@@ -69,7 +77,8 @@ impl Prometheus {
         struct Target {
             discovered_labels: BTreeMap<String, String>,
         }
-        let body = get(&format!("{}/api/v1/targets?state=dropped", self.url)).await;
+        let body =
+            get(&format!("{}/api/v1/targets?state=dropped&scrapePool={job}", self.url)).await;
         let mut answer: Value = serde_json::from_str(&body.expect("an answer")).expect("JSON");
         let targets: Targets = serde_json::from_value(answer["data"].take()).expect("targets");
         let mut discovered: Vec<Discovered> = targets
@@ -97,8 +106,11 @@ async fn get_owned(url: String) -> Result<String, String> {
     get(&url).await
 }
 
-fn binary() -> PathBuf {
-    std::env::var_os("PROMETHEUS")
-        .map(PathBuf::from)
-        .expect("PROMETHEUS must name a prometheus binary; .ci/fetch-deb prometheus trixie prints its folder")
+/// Those that the variable names.
+pub(crate) fn binaries() -> Vec<PathBuf> {
+    let named = std::env::var_os("PROMETHEUS");
+    let named = named.expect(
+        "PROMETHEUS must name a prometheus binary; .ci/fetch-deb prometheus trixie prints its folder",
+    );
+    std::env::split_paths(&named).collect()
 }

@@ -26,15 +26,20 @@ pub(crate) struct Served {
 impl Served {
     /// Starts one for that node, on free ports, against that API server.
     pub(crate) async fn start(api: &Source, node: &str) -> Self {
-        Self::start_at(api, node, "127.0.0.1:0".parse().unwrap(), Limits::SD).await
+        Self::start_with(api, node, Timing::alone()).await
+    }
+
+    /// The same with other deadlines and delays.
+    pub(crate) async fn start_with(api: &Source, node: &str, timing: Timing) -> Self {
+        Self::start_at(api, node, timing, "127.0.0.1:0".parse().unwrap(), Limits::SD).await
     }
 
     /// Starts one against that simulator, which is served too.
     pub(crate) async fn of(simulator: &Simulator, limits: Limits) -> Self {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = plain(&format!("http://{}", api.local_addr().unwrap()));
-        let mut served =
-            Self::start_at(&source, NODE, "127.0.0.1:0".parse().unwrap(), limits).await;
+        let address = "127.0.0.1:0".parse().unwrap();
+        let mut served = Self::start_at(&source, NODE, Timing::alone(), address, limits).await;
         served.tasks.spawn(simulator::serve(simulator.clone(), api, pending()));
         served
     }
@@ -43,15 +48,21 @@ impl Served {
     pub(crate) async fn restart(mut self, api: &Source) -> Self {
         let address = self.address();
         self.tasks.shutdown().await;
-        Self::start_at(api, &self.node, address, Limits::SD).await
+        Self::start_at(api, &self.node, Timing::alone(), address, Limits::SD).await
     }
 
     /// How many queries of that role were answered with that status.
     pub(crate) async fn answers_of(&self, role: &str, code: u16) -> u64 {
+        let sample = format!("queries_total{{role=\"{role}\",code=\"{code}\"}}");
+        self.metric(&sample).await.unwrap_or_default()
+    }
+
+    /// The value of a sample, named without its prefix; `None` if there is none.
+    pub(crate) async fn metric(&self, sample: &str) -> Option<u64> {
         let metrics = get(&format!("{}/metrics", self.admin)).await.unwrap();
-        let sample = format!("nodelocal_sd_queries_total{{role=\"{role}\",code=\"{code}\"}} ");
-        let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
-        value.map_or(0, |count| count.parse().unwrap())
+        let sample = format!("nodelocal_sd_{sample} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&sample))?;
+        Some(value.parse().unwrap())
     }
 
     /// Where http_sd is served.
@@ -69,9 +80,15 @@ impl Served {
         self.stop.take();
     }
 
-    async fn start_at(api: &Source, node: &str, address: SocketAddr, limits: Limits) -> Self {
+    async fn start_at(
+        api: &Source,
+        node: &str,
+        timing: Timing,
+        address: SocketAddr,
+        limits: Limits,
+    ) -> Self {
         let client = connect(api).await.unwrap();
-        let sidecar = Sidecar::start(node, client, Timing::alone());
+        let sidecar = Sidecar::start(node, client, timing);
         let app = Arc::new(App::new(&sidecar, Compat::Auto));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());

@@ -1,0 +1,227 @@
+//! A real Prometheus that discovers by itself, and the sidecars of all nodes, which must serve the same,
+//! each for its node.
+
+use super::jobs::{Job, config};
+use super::random_cluster::{NODES, UNKNOWN_NODE};
+use super::support::http::get;
+use super::support::prometheus::{Discovered, Prometheus};
+use super::support::served::Served;
+use nodelocal_sd::kube::Source;
+use nodelocal_sd::targets::Profile;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A Prometheus of some version, with all jobs.
+pub(crate) struct Oracle {
+    binary: PathBuf,
+    kubeconfig: PathBuf,
+    prometheus: Prometheus,
+    pub(crate) profile: Profile,
+    pub(crate) jobs: Vec<Job>,
+}
+
+/// A sidecar on each node.
+pub(crate) struct Fleet {
+    /// The node, and where its sidecar is.
+    pub(crate) urls: Vec<(String, String)>,
+    _served: Vec<Served>,
+}
+
+/// What the jobs found, on both sides, by the position of the job.
+pub(crate) type Found = BTreeMap<usize, Vec<Discovered>>;
+
+/// The nodes that targets can be on.
+pub(crate) const ALL_NODES: [&str; 4] = [NODES[0], NODES[1], NODES[2], UNKNOWN_NODE];
+
+/// Prometheus takes over what it discovers every five seconds.
+const THROTTLE: Duration = Duration::from_secs(6);
+/// How long nothing may become equal before the rest is taken to be different.
+const PATIENCE: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+
+// === impl Fleet ===
+
+impl Fleet {
+    pub(crate) async fn start(kubeconfig: &Path, nodes: &[&str]) -> Self {
+        let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
+        let (mut urls, mut served) = (Vec::new(), Vec::new());
+        for node in nodes {
+            let sidecar = Served::start(&source, node).await;
+            urls.push(((*node).to_owned(), sidecar.url.clone()));
+            served.push(sidecar);
+        }
+        Self { urls, _served: served }
+    }
+
+    /// Sidecars that run elsewhere.
+    pub(crate) fn at(urls: Vec<(String, String)>) -> Self {
+        Self { urls, _served: Vec::new() }
+    }
+}
+
+// === impl Oracle ===
+
+impl Oracle {
+    /// Starts a Prometheus with the jobs that fit its version.
+    pub(crate) async fn start(
+        binary: &Path,
+        kubeconfig: &Path,
+        jobs: impl FnOnce(Profile) -> Vec<Job>,
+    ) -> Self {
+        let profile = profile_of(binary);
+        let jobs = jobs(profile);
+        let prometheus = Prometheus::start_as(binary, &config(kubeconfig, &jobs), &[]).await;
+        let (binary, kubeconfig) = (binary.to_owned(), kubeconfig.to_owned());
+        Self { binary, kubeconfig, prometheus, profile, jobs }
+    }
+
+    /// Waits until each job gives the same on both sides. Otherwise the jobs that do not, and how
+    /// they differ.
+    ///
+    /// Those that do not get a second Prometheus. In role endpointslice it does not wait for its
+    /// ReplicaSets and Jobs before it makes the first targets, nor make them again afterwards (seen in
+    /// 3.16.0, `EndpointSlice.Run`): with hundreds of jobs at once some lack their Deployment for ever.
+    pub(crate) async fn agree(&self, fleet: &Fleet) -> Result<Found, Vec<(usize, String)>> {
+        let (mut found, differences) = self.agree_within(fleet, PATIENCE).await;
+        if differences.is_empty() {
+            return Ok(found);
+        }
+        let numbers: Vec<usize> = differences.iter().map(|(number, _)| *number).collect();
+        let jobs = |_| numbers.iter().map(|number| self.jobs[*number].clone()).collect();
+        let second = Self::start(&self.binary, &self.kubeconfig, jobs).await;
+        let (found_now, differences) = second.agree_within(fleet, PATIENCE).await;
+        found.extend(found_now.into_iter().map(|(at, targets)| (numbers[at], targets)));
+        if differences.is_empty() {
+            return Ok(found);
+        }
+        Err(differences.into_iter().map(|(at, difference)| (numbers[at], difference)).collect())
+    }
+
+    /// The jobs that come to give the same on both sides, and how the others differ.
+    pub(crate) async fn agree_within(
+        &self,
+        fleet: &Fleet,
+        patience: Duration,
+    ) -> (Found, Vec<(usize, String)>) {
+        let mut found = Found::new();
+        let mut progress = Instant::now();
+        loop {
+            let mut differences = Vec::new();
+            let mut empty = Vec::new();
+            for number in 0..self.jobs.len() {
+                if found.contains_key(&number) {
+                    continue;
+                }
+                match self.compare(number, fleet).await {
+                    // Or Prometheus has not begun to discover; only time can tell.
+                    Ok(targets) if targets.is_empty() => empty.push(number),
+                    Ok(targets) => {
+                        found.insert(number, targets);
+                        progress = Instant::now();
+                    }
+                    Err(difference) => differences.push((number, difference)),
+                }
+            }
+            if differences.is_empty() && (empty.is_empty() || progress.elapsed() > THROTTLE) {
+                found.extend(empty.into_iter().map(|number| (number, Vec::new())));
+                return (found, differences);
+            }
+            if progress.elapsed() > patience {
+                return (found, differences);
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// What both sides have for a job, or how they differ.
+    async fn compare(&self, number: usize, fleet: &Fleet) -> Result<Vec<Discovered>, String> {
+        let job = &self.jobs[number];
+        let by_itself = self.prometheus.discovered(&job.name).await;
+        if by_itself.is_empty() && job.is_whole {
+            return Err(format!("{job}: kubernetes_sd has no targets"));
+        }
+        self.differs(job, &by_itself, fleet).await.map(|()| by_itself)
+    }
+
+    /// Whether the fleet serves these targets, each from its node and from no other.
+    pub(crate) async fn differs(
+        &self,
+        job: &Job,
+        expected: &[Discovered],
+        fleet: &Fleet,
+    ) -> Result<(), String> {
+        for (node, url) in &fleet.urls {
+            let ours = discovered(&get(&job.url(url, self.profile)).await?);
+            let of_node = |target: &&Discovered| target_node(target) == Some(node);
+            let expected: Vec<_> = expected.iter().filter(of_node).cloned().collect();
+            if ours != expected {
+                return Err(format!("{job}: {}", difference(node, &ours, &expected)));
+            }
+        }
+        let elsewhere = |target: &&Discovered| {
+            target_node(target).is_some_and(|node| fleet.urls.iter().all(|(of, _)| *of != node))
+        };
+        match expected.iter().find(elsewhere) {
+            None => Ok(()),
+            Some(target) => Err(format!("{job}: no sidecar is on the node of {target:?}")),
+        }
+    }
+}
+
+/// The label profile of a Prometheus binary.
+pub(crate) fn profile_of(binary: &Path) -> Profile {
+    let output = Command::new(binary).arg("--version").output().expect("it can be started");
+    let text = [output.stdout, output.stderr].concat(); // before 3.0 it is the latter
+    let text = String::from_utf8_lossy(&text);
+    let version = text.split("version ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    Profile::of_user_agent(&format!("Prometheus/{}", version.expect("it says its version")))
+}
+
+/// Our answer in the form in which Prometheus shows targets.
+pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
+    #[derive(Deserialize)]
+    struct Group {
+        targets: Vec<String>,
+        labels: BTreeMap<String, String>,
+    }
+    let groups: Vec<Group> = serde_json::from_str(body).expect("an http_sd answer");
+    let mut targets: Vec<Discovered> = groups
+        .into_iter()
+        .flat_map(|Group { targets, labels }| {
+            targets.into_iter().map(move |address| {
+                let mut labels = labels.clone();
+                labels.insert("__address__".to_owned(), address);
+                labels
+            })
+        })
+        .collect();
+    targets.sort();
+    targets
+}
+
+/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
+pub(crate) fn target_node(target: &Discovered) -> Option<&str> {
+    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
+    let by_reference = || {
+        let kind = label("endpointslice_address_target_kind");
+        label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
+    };
+    label("endpointslice_endpoint_node_name")
+        .or_else(by_reference)
+        .or_else(|| label("pod_node_name"))
+        .or_else(|| label("node_name")) // role node
+}
+
+/// What only one side has, briefly.
+fn difference(node: &str, ours: &[Discovered], expected: &[Discovered]) -> String {
+    let only = |these: &[Discovered], those: &[Discovered]| {
+        let such: Vec<_> =
+            these.iter().filter(|target| !those.contains(target)).take(2).cloned().collect();
+        format!("{such:#?}")
+    };
+    format!("{node}: only ours {}\nonly its own {}", only(ours, expected), only(expected, ours))
+}

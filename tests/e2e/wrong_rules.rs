@@ -1,0 +1,290 @@
+//! Whether the suite would notice: wrong rules are put into a copy of the code, one by one, and each must
+//! give an answer that differs from Prometheus'.
+//!
+//! The copy is built once, with all of them in it; a variable tells the sidecar which one to follow.
+
+#![expect(clippy::print_stderr, reason = "which rules were found, and by what")]
+
+use super::api::Api;
+use super::control_plane::{ControlPlane, free_ports};
+use super::differential::smallest;
+use super::oracle::{ALL_NODES, Fleet, Found, Oracle};
+use super::support::http::{eventually, get};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A rule, where it stands, what stands there, and what takes its place; in it, `WRONG` is whether the
+/// wrong rule is to be followed.
+type WrongRule = (&'static str, &'static str, &'static str, &'static str);
+
+const ENDPOINTSLICE: &str = "src/targets/role_endpointslice.rs";
+const POD: &str = "src/targets/role_pod.rs";
+const VIEW: &str = "src/targets/view.rs";
+const DRAFT: &str = "src/targets/draft.rs";
+
+const RULES: [WrongRule; 18] = [
+    (
+        "the first matching container wins",
+        ENDPOINTSLICE,
+        "for (container, init) in matched_containers(view, pod) {\n        if let",
+        "let mut all: Vec<_> = matched_containers(view, pod).collect();
+         if WRONG { all.reverse(); }
+         for (container, init) in all {\n        if let",
+    ),
+    (
+        "a name covers an extra target",
+        ENDPOINTSLICE,
+        "slice.ports.iter().any(|p| p.number == Some(port.number))",
+        "slice.ports.iter().any(|p| if WRONG { p.name.as_deref() == Some(&*port.name) } else { p.number == Some(port.number) })",
+    ),
+    (
+        "init containers are ignored",
+        ENDPOINTSLICE,
+        "let init_too = view.profile.matches_init_containers();",
+        "let init_too = view.profile.matches_init_containers() && !WRONG;",
+    ),
+    (
+        "a Pod of another namespace is resolved",
+        VIEW,
+        "let separate_worlds = !self.query.namespaces.is_empty();",
+        "let separate_worlds = !self.query.namespaces.is_empty() && !WRONG;",
+    ),
+    (
+        "a Pod is looked for in the slice's namespace",
+        VIEW,
+        "self.snapshot.pods.get(&target.namespace, &target.name)?",
+        "self.snapshot.pods.get(if WRONG { &slice.meta.key.namespace } else { &target.namespace }, &target.name)?",
+    ),
+    (
+        "a null condition is false",
+        ENDPOINTSLICE,
+        "if let Some(holds) = condition {",
+        "if let Some(holds) = condition.or(WRONG.then_some(false)) {",
+    ),
+    (
+        "the secondary address family is kept",
+        ENDPOINTSLICE,
+        "view.profile.drops_secondary_family()",
+        "!WRONG && view.profile.drops_secondary_family()",
+    ),
+    (
+        "a Node reference attaches no Node",
+        ENDPOINTSLICE,
+        "Some(target) if *target.kind == *\"Node\" =>",
+        "Some(target) if *target.kind == *\"Node\" && !WRONG =>",
+    ),
+    (
+        "a Node reference gives no place",
+        "src/objects/slice.rs",
+        "self.target_ref.as_ref().filter(|target| *target.kind == *\"Node\")?",
+        "self.target_ref.as_ref().filter(|target| *target.kind == *\"Node\" && !WRONG)?",
+    ),
+    (
+        "a port without a number is left out",
+        ENDPOINTSLICE,
+        "wanted.is_empty() || port.name",
+        "(wanted.is_empty() && !(WRONG && port.number.is_none())) || port.name",
+    ),
+    (
+        "endpoints that are not ready are left out",
+        ENDPOINTSLICE,
+        "if output.wants(place) {\n            add_endpoint",
+        "if output.wants(place) && !(WRONG && endpoint.conditions.ready == Some(false)) {\n            add_endpoint",
+    ),
+    (
+        "a Service selector filters targets",
+        ENDPOINTSLICE,
+        "if is_asked_for(view, service) && ",
+        "if is_asked_for(view, service) && !(WRONG && service.is_none()) && ",
+    ),
+    (
+        "a Pod selector filters targets",
+        ENDPOINTSLICE,
+        "let place = Place::of_endpoint(endpoint, pod);",
+        "let place = Place::of_endpoint(endpoint, pod);
+         if WRONG && pod.is_none() && endpoint.target_ref.is_some() { continue; }",
+    ),
+    (
+        "Pods of unknown Nodes are kept",
+        POD,
+        "&& view.node(&pod.node_name).is_none()",
+        "&& view.node(&pod.node_name).is_none() && !WRONG",
+    ),
+    (
+        "Failed Pods are dropped",
+        POD,
+        "if !pod.ip.is_empty() && ",
+        "if !pod.ip.is_empty() && !(WRONG && *pod.phase == *\"Failed\") && ",
+    ),
+    (
+        "an empty annotation has no label at all",
+        DRAFT,
+        "self.set_keyed(&presence_stem, key, \"true\");",
+        "if !(WRONG && value.is_empty()) { self.set_keyed(&presence_stem, key, \"true\"); }",
+    ),
+    (
+        "label names become lower case",
+        DRAFT,
+        "if c.is_ascii_alphanumeric() { c } else { '_' }",
+        "if c.is_ascii_alphanumeric() { if WRONG { c.to_ascii_lowercase() } else { c } } else { '_' }",
+    ),
+    (
+        "an IPv6 address is not bracketed",
+        DRAFT,
+        "if host.contains(':') {",
+        "if host.contains(':') && !WRONG {",
+    ),
+];
+
+/// A rule whose failing cluster is made smaller, to see that this works.
+const SHRUNK: &str = "a name covers an extra target";
+
+const VARIABLE: &str = "NODELOCAL_SD_WRONG_RULE";
+
+/// A sidecar of the copy; ends when it is dropped.
+struct Process(Child);
+
+pub(crate) async fn each_is_found(
+    plane: &ControlPlane,
+    api: &Api,
+    prometheus: &Path,
+    oracle: &Oracle,
+    found: &Found,
+    clusters: &[Vec<Value>],
+) {
+    let binary = build();
+    // The copy by itself is right; what is found below is found because of the rule.
+    let (fleet, _processes) = start(plane, &binary, "none").await;
+    assert_eq!(first_difference(oracle, found, &fleet).await, None);
+    for (rule, ..) in RULES {
+        let (fleet, _processes) = start(plane, &binary, rule).await;
+        let difference = first_difference(oracle, found, &fleet).await;
+        let (_, difference) = difference.unwrap_or_else(|| panic!("not found: {rule}"));
+        eprintln!("found: {rule} ({})", difference.lines().next().unwrap_or_default());
+    }
+    // At the end, because it adds to the cluster.
+    let (fleet, _processes) = start(plane, &binary, SHRUNK).await;
+    let (job, _) = first_difference(oracle, found, &fleet).await.expect("it was found before");
+    let named = |cluster: &&Vec<Value>| {
+        let name = cluster[0]["metadata"]["name"].as_str().unwrap();
+        oracle.jobs[job].to_string().contains(&format!("[{name}]"))
+    };
+    let cluster = clusters.iter().find(named).expect("the job is of one namespace");
+    let small = smallest(plane, api, &fleet, prometheus, cluster).await;
+    let small = small.unwrap_or_else(|| panic!("{SHRUNK}: it does not become smaller"));
+    eprintln!("it takes {} objects of {} to find that {SHRUNK}", small.len(), cluster.len());
+    assert!(small.len() <= 4, "a namespace, a Service and a Pod are enough: {small:?}");
+}
+
+/// The first job of which the fleet serves something else.
+async fn first_difference(
+    oracle: &Oracle,
+    found: &Found,
+    fleet: &Fleet,
+) -> Option<(usize, String)> {
+    for (job, expected) in found {
+        if let Err(difference) = oracle.differs(&oracle.jobs[*job], expected, fleet).await {
+            return Some((*job, difference));
+        }
+    }
+    None
+}
+
+/// Puts the rules into a copy and builds it; the binary.
+fn build() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let executable = std::env::current_exe().expect("this test has a path");
+    let target = executable.ancestors().nth(3).expect("target/debug/deps/e2e");
+    let copy = target.join("wrong-rules");
+    copy_folder(&root.join("src"), &copy.join("src"));
+    // A name of its own, so that what cargo has built of the project stays what it is.
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let text = text.replacen("name = \"nodelocal-sd\"", "name = \"nodelocal-sd-wrong\"", 2);
+        let (before, after) = text.split_once("[[test]]").unwrap_or((&text, ""));
+        let after = after.split_once("[profile.release]").map_or("", |(_, profiles)| profiles);
+        let profiles = if after.is_empty() { "" } else { "[profile.release]" };
+        write(&copy.join(file), &[before, profiles, after].concat());
+    }
+    for (rule, file, from, to) in RULES {
+        let path = copy.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{rule}: {file} must have once:\n{from}");
+        let to = to.replace("WRONG", &format!("crate::wrong_rule(\"{rule}\")"));
+        std::fs::write(&path, text.replace(from, &to)).unwrap();
+    }
+    let library = copy.join("src/lib.rs");
+    let text = std::fs::read_to_string(&library).unwrap();
+    let told = format!(
+        "{text}\nfn wrong_rule(rule: &str) -> bool {{ std::env::var(\"{VARIABLE}\").is_ok_and(|told| told == rule) }}\n"
+    );
+    std::fs::write(library, told).unwrap();
+
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--offline", "--quiet", "--bin", "nodelocal-sd-wrong"])
+        .current_dir(&copy)
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .expect("cargo can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target.join("debug/nodelocal-sd-wrong")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
+/// A sidecar on each node that follows that rule.
+async fn start(plane: &ControlPlane, binary: &Path, rule: &str) -> (Fleet, Vec<Process>) {
+    let ports: [u16; ALL_NODES.len()] = free_ports();
+    let (mut urls, mut processes) = (Vec::new(), Vec::new());
+    for (node, port) in ALL_NODES.into_iter().zip(ports) {
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(binary)
+            .args(["run", "--node-name", node, "--admin-listen", "127.0.0.1:0", "--listen"])
+            .arg(format!("127.0.0.1:{port}"))
+            .arg("--kubeconfig")
+            .arg(plane.kubeconfig())
+            .env(VARIABLE, rule)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the copy can be started");
+        processes.push(Process(child));
+        urls.push((node.to_owned(), format!("http://127.0.0.1:{port}")));
+    }
+    for (node, url) in &urls {
+        for role in ["pod", "endpointslice", "node"] {
+            eventually(&format!("{node} serves {role}"), || get_owned(format!("{url}/sd/{role}")))
+                .await;
+        }
+    }
+    (Fleet::at(urls), processes)
+}
+
+async fn get_owned(url: String) -> Result<String, String> {
+    get(&url).await
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // one that has ended by itself is as good
+        let _ = self.0.wait();
+    }
+}
