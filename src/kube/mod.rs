@@ -16,6 +16,8 @@ mod bounded;
 mod client;
 mod decode;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod items;
 mod kind;
 mod lines;
