@@ -3,7 +3,8 @@
 use super::change::{Change, ListOutcome, OwnerKey, Update};
 use super::snapshot::Snapshot;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store, Stored,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store,
+    Stored,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,12 +35,14 @@ impl Index {
 
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
-        let Snapshot { node, pods, nodes, services, slices, namespaces, .. } = &mut self.state;
+        let Snapshot { node, pods, nodes, services, slices, endpoints, namespaces, .. } =
+            &mut self.state;
         let (resource, effect) = match change {
             Change::Pods(told) => (Resource::Pods, update(pods, told, node)),
             Change::Nodes(told) => (Resource::Nodes, update(nodes, told, node)),
             Change::Services(told) => (Resource::Services, update(services, told, node)),
             Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, node)),
+            Change::Endpoints(told) => (Resource::Endpoints, update(endpoints, told, node)),
             Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, node)),
             Change::Owner(key, owner) => return self.owner_was_read(key, owner),
             Change::OwnersRead(resource) => return self.mark_synced(resource),
@@ -96,6 +99,7 @@ impl Index {
             Resource::Nodes => self.state.nodes = Store::default(),
             Resource::Services => self.state.services = Store::default(),
             Resource::EndpointSlices => self.state.slices = Store::default(),
+            Resource::Endpoints => self.state.endpoints = Store::default(),
             Resource::Namespaces => self.state.namespaces = Store::default(),
             Resource::ReplicaSets | Resource::Jobs => {
                 Arc::make_mut(&mut self.state.owners).retain(|key, _| key.resource() != resource);
@@ -158,6 +162,13 @@ impl Indexed for EndpointSlice {
     /// Slices of which no endpoint was kept would make memory follow the cluster.
     fn matters(&self, _node: &str) -> bool {
         !self.endpoints.is_empty()
+    }
+}
+
+impl Indexed for Endpoints {
+    /// As for slices.
+    fn matters(&self, _node: &str) -> bool {
+        !self.subsets.is_empty()
     }
 }
 
