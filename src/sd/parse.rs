@@ -338,6 +338,27 @@ mod tests {
     }
 
     #[test]
+    fn each_selector_goes_to_its_kind() {
+        let query = parse(
+            "endpoints",
+            Some(
+                "selector.endpoints.label=a&selector.service.label=b&selector.pod.field=status.podIP%3Dc",
+            ),
+        )
+        .unwrap();
+        let label =
+            |text| Selector { label: LabelSelector::parse(text).unwrap(), ..Selector::default() };
+        let pod = Selector {
+            field: FieldSelector::parse("status.podIP=c").unwrap(),
+            ..Selector::default()
+        };
+        assert_eq!(
+            query.selectors,
+            Selectors { endpoints: label("a"), service: label("b"), pod, ..Selectors::default() }
+        );
+    }
+
+    #[test]
     fn equal_questions_are_equal_values() {
         for (one, other) in [
             ("namespace=a&namespace=b", "namespace=b&namespace=a&namespace=b"),

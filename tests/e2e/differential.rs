@@ -8,7 +8,7 @@ use super::block_on;
 use super::control_plane::{ADMIN, ControlPlane};
 use super::random_cluster::{NODES, cluster, nodes};
 use super::support::http::{eventually, get};
-use super::support::prometheus::{Discovered, Prometheus};
+use super::support::prometheus::{Discovered, Prometheus, node_of};
 use super::support::served::Served;
 use fastrand::Rng;
 use nodelocal_sd::kube::Source;
@@ -21,11 +21,13 @@ use std::time::Duration;
 const CLUSTERS: u64 = 20;
 
 /// Role, what is attached, and the same in our words.
-pub(crate) const JOBS: [(&str, &str, &str); 4] = [
+pub(crate) const JOBS: [(&str, &str, &str); 6] = [
     ("pod", "", ""),
     ("pod", ", attach_metadata: {node: true}", "&attach=node"),
     ("endpointslice", "", ""),
     ("endpointslice", ", attach_metadata: {node: true}", "&attach=node"),
+    ("endpoints", "", ""),
+    ("endpoints", ", attach_metadata: {node: true}", "&attach=node"),
 ];
 
 #[derive(Deserialize)]
@@ -113,7 +115,7 @@ pub(crate) async fn compare(
             for (node, sidecar) in NODES.iter().zip(sidecars) {
                 let query = format!("namespace={namespace}{attach}&compat={profile}");
                 let ours = discovered(&get(&format!("{}/sd/{role}?{query}", sidecar.url)).await?);
-                let of_node = |target: &&Discovered| target_node(target) == Some(node);
+                let of_node = |target: &&Discovered| node_of(target) == Some(node);
                 let expected: Vec<_> = by_itself.iter().filter(of_node).cloned().collect();
                 if ours != expected {
                     return Err(difference(node, &ours, &expected));
@@ -151,11 +153,11 @@ pub(crate) async fn quiesce(api: &Api) {
     let mut last = String::new();
     loop {
         let slices = api.get("/apis/discovery.k8s.io/v1/endpointslices").await;
-        let versions: Vec<_> = slices["items"]
-            .as_array()
-            .unwrap()
+        let endpoints = api.get("/api/v1/endpoints").await;
+        let versions: Vec<_> = [slices, endpoints]
             .iter()
-            .map(|slice| slice["metadata"]["resourceVersion"].to_string())
+            .flat_map(|list| list["items"].as_array().unwrap())
+            .map(|object| object["metadata"]["resourceVersion"].to_string())
             .collect();
         let now = versions.join(",");
         if now == last {
@@ -204,18 +206,6 @@ pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
         .collect();
     targets.sort();
     targets
-}
-
-/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
-pub(crate) fn target_node(target: &Discovered) -> Option<&str> {
-    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
-    let by_reference = || {
-        let kind = label("endpointslice_address_target_kind");
-        label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
-    };
-    label("endpointslice_endpoint_node_name")
-        .or_else(by_reference)
-        .or_else(|| label("pod_node_name"))
 }
 
 /// What only one side has, briefly.
