@@ -102,8 +102,8 @@ async fn change(api: &Api, rng: &mut Rng) {
     }
 }
 
-/// A Pod and an endpoint that stay, so that there always is something to discover.
-fn anchors() -> [Value; 2] {
+/// A Pod and an endpoint of either form that stay, so that there always is something to discover.
+fn anchors() -> [Value; 3] {
     [
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": NAMESPACE},
             "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
@@ -112,6 +112,10 @@ fn anchors() -> [Value; 2] {
             "metadata": {"name": "anchor", "namespace": NAMESPACE}, "addressType": "IPv4",
             "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}],
             "endpoints": [{"addresses": ["198.51.100.200"], "nodeName": NODES[0]}]}),
+        json!({"apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {"name": "anchor", "namespace": NAMESPACE},
+            "subsets": [{"addresses": [{"ip": "198.51.100.201", "nodeName": NODES[0]}],
+                "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}]}]}),
     ]
 }
 
