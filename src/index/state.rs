@@ -177,7 +177,7 @@ impl Indexed for Namespace {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{Metadata, ResourceSet};
+    use crate::objects::{Endpoint, EndpointSubset, Metadata, ResourceSet};
 
     fn pod(name: &str, ip: &str) -> Pod {
         let key = ObjectKey::new("n", name);
@@ -251,6 +251,26 @@ mod tests {
         index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
         index.apply(Change::Pods(Update::Apply(Pod { node_name: "b".into(), ..pod("p", "1") })));
         assert!(names(&index).is_empty());
+    }
+
+    #[test]
+    fn objects_of_which_nothing_matters_here_are_not_held() {
+        let mut index = Index::new("a");
+        index.apply(Change::EndpointSlices(Update::Apply(EndpointSlice {
+            endpoints: [Endpoint::default()].into(),
+            ..EndpointSlice::default()
+        })));
+        index.apply(Change::Endpoints(Update::Apply(Endpoints {
+            subsets: [EndpointSubset::default()].into(),
+            ..Endpoints::default()
+        })));
+        let held = |index: &Index| {
+            [Resource::EndpointSlices, Resource::Endpoints].map(|kind| index.state.held(kind))
+        };
+        assert_eq!(held(&index), [1, 1]);
+        index.apply(Change::EndpointSlices(Update::Apply(EndpointSlice::default())));
+        index.apply(Change::Endpoints(Update::Apply(Endpoints::default())));
+        assert_eq!(held(&index), [0, 0]);
     }
 
     #[test]
