@@ -103,7 +103,7 @@ pub struct DiscoveryArgs {
 pub enum EndpointsFrom {
     /// Computed from this node's Pods and the Services' selectors; not in this version.
     Pods,
-    /// All EndpointSlices are watched and filtered to this node.
+    /// All EndpointSlices (role endpoints: all Endpoints) are watched and filtered to this node.
     Slices,
 }
 

@@ -64,6 +64,7 @@ nodelocal-sd demo: the targets of {node}, as they come and go; Ctrl-C ends it
 
   curl http://{sd}/sd/pod
   curl 'http://{sd}/sd/endpointslice?namespace=shop&attach=node'
+  curl http://{sd}/sd/endpoints
   curl http://{sd}/debug/unassigned
   curl http://{admin}/metrics",
         node = args.node_name

@@ -29,10 +29,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The columns of the table: the labels that tell one target from another.
 const COLUMNS: [(&str, &[&str]); 5] = [
     ("NAMESPACE", &["namespace"]),
-    ("SERVICE", &["service_name", "endpointslice_label_kubernetes_io_service_name"]),
-    ("POD OR NODE", &["pod_name", "node_name", "endpointslice_address_target_name"]),
+    (
+        "SERVICE",
+        &["service_name", "endpointslice_label_kubernetes_io_service_name", "endpoints_name"],
+    ),
+    (
+        "POD OR NODE",
+        &[
+            "pod_name",
+            "node_name",
+            "endpointslice_address_target_name",
+            "endpoint_address_target_name",
+        ],
+    ),
     ("CONTAINER", &["pod_container_name"]),
-    ("PORT", &["endpointslice_port_name", "pod_container_port_name"]),
+    ("PORT", &["endpointslice_port_name", "endpoint_port_name", "pod_container_port_name"]),
 ];
 
 /// Prints the targets of the query.

@@ -33,8 +33,8 @@ struct Collected {
 
 #[derive(Clone, Debug, Default)]
 struct Counts {
-    targets: Vec<(&'static str, u64)>,
-    unassigned: Vec<(&'static str, u64)>,
+    targets: Vec<(Role, u64)>,
+    unassigned: Vec<(Role, Reason, u64)>,
 }
 
 /// How a counter is read.
@@ -91,20 +91,22 @@ impl Collected {
         let version = [(Labels::new(), snapshot.version as f64)];
         gauge(to, "snapshot_version", "Number of published changes", version)?;
         let counts = self.counts();
-        let of = |label: &'static str, counts: Vec<(&'static str, u64)>| {
-            counts.into_iter().map(move |(name, n)| (vec![(label, name.to_owned())], n as f64))
-        };
+        let role = |role: Role| ("role", role.name().to_owned());
+        let targets = counts.targets.into_iter().map(|(of, n)| (vec![role(of)], n as f64));
         gauge(
             to,
             "targets",
             "Targets of this node, without any filter, of the roles whose watches are open",
-            of("role", counts.targets),
+            targets,
         )?;
+        let unassigned = counts.unassigned.into_iter().map(|(of, reason, n)| {
+            (vec![role(of), ("reason", reason.name().to_owned())], n as f64)
+        });
         gauge(
             to,
             "unassigned_endpoints",
-            "Targets of role endpointslice that belong to no node, as far as can be told here",
-            of("reason", counts.unassigned),
+            "Targets of endpoints that belong to no node, as far as can be told here",
+            unassigned,
         )
     }
 
@@ -192,13 +194,11 @@ impl Collected {
             });
             counter(to, name, help, samples)?;
         }
-        let slices = self.app.board.of(Resource::EndpointSlices).view();
-        counter(
-            to,
-            "dropped_endpoints",
-            "Endpoints of other nodes, dropped while decoding",
-            [(Labels::new(), slices.dropped_endpoints)],
-        )?;
+        let dropped = [Resource::EndpointSlices, Resource::Endpoints].map(|resource| {
+            let view = self.app.board.of(resource).view();
+            (vec![("resource", resource.name().to_owned())], view.dropped_endpoints)
+        });
+        counter(to, "dropped_endpoints", "Endpoints of other nodes that were not kept", dropped)?;
         Ok(())
     }
 
@@ -226,14 +226,12 @@ impl Collected {
                 continue;
             }
             let targets = build(&snapshot, &query, Profile::Latest);
-            counts.targets.push((role.name(), targets.own.len() as u64));
-            if role == Role::EndpointSlice {
-                counts.unassigned = Reason::ALL
-                    .map(|reason| {
-                        let such = targets.unassigned.iter().filter(|one| one.reason == reason);
-                        (reason.name(), such.count() as u64)
-                    })
-                    .to_vec();
+            counts.targets.push((role, targets.own.len() as u64));
+            if matches!(role, Role::EndpointSlice | Role::Endpoints) {
+                counts.unassigned.extend(Reason::ALL.map(|reason| {
+                    let such = targets.unassigned.iter().filter(|one| one.reason == reason);
+                    (role, reason, such.count() as u64)
+                }));
             }
         }
         *last = Some((snapshot.version, counts.clone()));

@@ -26,11 +26,12 @@ nodelocal-sd: the Prometheus targets of one Kubernetes node
 
 /sd/pod             targets of role pod
 /sd/endpointslice   targets of role endpointslice
+/sd/endpoints       targets of role endpoints
 /sd/node            the target of role node
   with namespace=, selector.ROLE.label=, selector.ROLE.field=, attach=, service=, port=, compat=
 
 /debug/targets?role=ROLE      the same, with the objects that each target came from
-/debug/unassigned             endpoints that belong to no node
+/debug/unassigned             endpoints that belong to no node, of role endpointslice or of role=endpoints
 /debug/watches                what is watched, and how it is doing
 ";
 

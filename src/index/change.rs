@@ -1,7 +1,8 @@
 //! What a watch can tell the index.
 
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, is_dns_subdomain,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service,
+    is_dns_subdomain,
 };
 use std::fmt;
 
@@ -16,6 +17,8 @@ pub enum Change {
     Services(Update<Service>),
     /// About EndpointSlices.
     EndpointSlices(Update<EndpointSlice>),
+    /// About Endpoints.
+    Endpoints(Update<Endpoints>),
     /// About Namespaces.
     Namespaces(Update<Namespace>),
     /// An owner of an own Pod was read; `None`: it does not exist, or has no controller.

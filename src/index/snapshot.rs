@@ -2,7 +2,7 @@
 
 use super::change::OwnerKey;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, Owner, Pod, Resource, ResourceSet, Service, Store,
+    EndpointSlice, Endpoints, Namespace, Node, Owner, Pod, Resource, ResourceSet, Service, Store,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub services: Store<Service>,
     /// Slices with at least one endpoint that can matter here.
     pub slices: Store<EndpointSlice>,
+    /// Endpoints with at least one address that can matter here.
+    pub endpoints: Store<Endpoints>,
     /// Namespaces.
     pub namespaces: Store<Namespace>,
     /// The owners of own Pods' owners, as far as they were read.
@@ -63,6 +65,7 @@ impl Snapshot {
             Resource::Nodes => self.nodes.len(),
             Resource::Services => self.services.len(),
             Resource::EndpointSlices => self.slices.len(),
+            Resource::Endpoints => self.endpoints.len(),
             Resource::Namespaces => self.namespaces.len(),
             Resource::ReplicaSets | Resource::Jobs => {
                 self.owners.keys().filter(|key| key.resource() == resource).count()

@@ -3,7 +3,8 @@
 use super::change::{Change, ListOutcome, OwnerKey, Update};
 use super::snapshot::Snapshot;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store, Stored,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store,
+    Stored,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,12 +35,14 @@ impl Index {
 
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
-        let Snapshot { node, pods, nodes, services, slices, namespaces, .. } = &mut self.state;
+        let Snapshot { node, pods, nodes, services, slices, endpoints, namespaces, .. } =
+            &mut self.state;
         let (resource, effect) = match change {
             Change::Pods(told) => (Resource::Pods, update(pods, told, node)),
             Change::Nodes(told) => (Resource::Nodes, update(nodes, told, node)),
             Change::Services(told) => (Resource::Services, update(services, told, node)),
             Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, node)),
+            Change::Endpoints(told) => (Resource::Endpoints, update(endpoints, told, node)),
             Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, node)),
             Change::Owner(key, owner) => return self.owner_was_read(key, owner),
             Change::OwnersRead(resource) => return self.mark_synced(resource),
@@ -96,6 +99,7 @@ impl Index {
             Resource::Nodes => self.state.nodes = Store::default(),
             Resource::Services => self.state.services = Store::default(),
             Resource::EndpointSlices => self.state.slices = Store::default(),
+            Resource::Endpoints => self.state.endpoints = Store::default(),
             Resource::Namespaces => self.state.namespaces = Store::default(),
             Resource::ReplicaSets | Resource::Jobs => {
                 Arc::make_mut(&mut self.state.owners).retain(|key, _| key.resource() != resource);
@@ -161,12 +165,19 @@ impl Indexed for EndpointSlice {
     }
 }
 
+impl Indexed for Endpoints {
+    /// As for slices.
+    fn matters(&self, _node: &str) -> bool {
+        !self.subsets.is_empty()
+    }
+}
+
 impl Indexed for Namespace {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{Metadata, ResourceSet};
+    use crate::objects::{Endpoint, EndpointSubset, Metadata, ResourceSet};
 
     fn pod(name: &str, ip: &str) -> Pod {
         let key = ObjectKey::new("n", name);
@@ -240,6 +251,26 @@ mod tests {
         index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
         index.apply(Change::Pods(Update::Apply(Pod { node_name: "b".into(), ..pod("p", "1") })));
         assert!(names(&index).is_empty());
+    }
+
+    #[test]
+    fn objects_of_which_nothing_matters_here_are_not_held() {
+        let mut index = Index::new("a");
+        index.apply(Change::EndpointSlices(Update::Apply(EndpointSlice {
+            endpoints: [Endpoint::default()].into(),
+            ..EndpointSlice::default()
+        })));
+        index.apply(Change::Endpoints(Update::Apply(Endpoints {
+            subsets: [EndpointSubset::default()].into(),
+            ..Endpoints::default()
+        })));
+        let held = |index: &Index| {
+            [Resource::EndpointSlices, Resource::Endpoints].map(|kind| index.state.held(kind))
+        };
+        assert_eq!(held(&index), [1, 1]);
+        index.apply(Change::EndpointSlices(Update::Apply(EndpointSlice::default())));
+        index.apply(Change::Endpoints(Update::Apply(Endpoints::default())));
+        assert_eq!(held(&index), [0, 0]);
     }
 
     #[test]

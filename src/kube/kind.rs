@@ -1,7 +1,9 @@
 //! What the loops need to know of each kind: where it is, how it is selected, how it is decoded.
 
 use crate::index::{Change, Update};
-use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service, SliceOfNode, Stored};
+use crate::objects::{
+    EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service, SliceOfNode, Stored,
+};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeSeed;
@@ -128,6 +130,26 @@ impl Kind for EndpointSlice {
 
     fn change(update: Update<Self>) -> Change {
         Change::EndpointSlices(update)
+    }
+}
+
+impl Kind for Endpoints {
+    const RESOURCE: Resource = Resource::Endpoints;
+
+    fn scope(_node: &str) -> Scope {
+        Scope::of::<core::Endpoints>()
+    }
+
+    fn decode(object: &[u8], node: &str) -> serde_json::Result<Self> {
+        Ok(serde_json::from_slice::<Self>(object)?.of_node(node))
+    }
+
+    fn dropped_endpoints(&self) -> usize {
+        self.dropped
+    }
+
+    fn change(update: Update<Self>) -> Change {
+        Change::Endpoints(update)
     }
 }
 

@@ -7,7 +7,7 @@ use super::reflector::{Context, Reflector};
 use super::timing::Timing;
 use crate::demand::Demand;
 use crate::index::{Change, Snapshots};
-use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service};
+use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service};
 use crate::status::Board;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +88,7 @@ fn start(
         Resource::Nodes => reflect::<Node>(context, tasks),
         Resource::Services => reflect::<Service>(context, tasks),
         Resource::EndpointSlices => reflect::<EndpointSlice>(context, tasks),
+        Resource::Endpoints => reflect::<Endpoints>(context, tasks),
         Resource::Namespaces => reflect::<Namespace>(context, tasks),
         Resource::ReplicaSets | Resource::Jobs => {
             tasks.spawn(OwnerReader::new(resource, context.clone(), Arc::clone(snapshots)).run())

@@ -6,6 +6,8 @@
 //! API server's JSON and compares by content, so that an update can say whether it changed
 //! anything.
 
+mod endpoints;
+mod located;
 mod meta;
 mod node;
 mod pod;
@@ -16,13 +18,13 @@ mod store;
 mod string_map;
 mod wire;
 
+pub use endpoints::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints};
+pub use located::{Located, TargetRef};
 pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
 pub use resource::{Resource, ResourceSet};
 pub use service::Service;
-pub use slice::{
-    Conditions, Endpoint, EndpointSlice, SERVICE_NAME, SliceOfNode, SlicePort, TargetRef,
-};
+pub use slice::{Conditions, Endpoint, EndpointSlice, SERVICE_NAME, SliceOfNode, SlicePort};
 pub use store::{ObjectKey, Store, Stored};
 pub use string_map::StringMap;

@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// No role where one must be given.
-    #[error("no role is given: add role=pod, role=endpointslice or role=node")]
+    #[error("no role is given: add role=pod, role=endpointslice, role=endpoints or role=node")]
     NoRole,
     /// A role that Prometheus does not have.
-    #[error("unknown role {0:?}: use pod, endpointslice or node")]
+    #[error("unknown role {0:?}: use pod, endpointslice, endpoints or node")]
     UnknownRole(String),
     /// A role whose targets belong to no node.
     #[error(
@@ -25,9 +25,6 @@ pub enum QueryError {
          kubernetes_sd_config of one Prometheus"
     )]
     NotNodeLocal(String),
-    /// Role `endpoints`.
-    #[error("role endpoints is not served by this version: use role endpointslice")]
-    EndpointsNotServed,
     /// A parameter that no role has.
     #[error(
         "unknown parameter {0:?}: use namespace, selector.ROLE.label, selector.ROLE.field, attach, \
@@ -146,7 +143,6 @@ fn served_role(name: &str) -> Result<Role, QueryError> {
     }
     Err(match name {
         "service" | "ingress" => QueryError::NotNodeLocal(name.to_owned()),
-        "endpoints" => QueryError::EndpointsNotServed,
         _ => QueryError::UnknownRole(name.to_owned()),
     })
 }
@@ -182,7 +178,7 @@ fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<
 impl QueryError {
     /// Whether it is the role that is not here, rather than a parameter that is wrong.
     pub fn is_about_the_role(&self) -> bool {
-        matches!(self, Self::UnknownRole(_) | Self::NotNodeLocal(_) | Self::EndpointsNotServed)
+        matches!(self, Self::UnknownRole(_) | Self::NotNodeLocal(_))
     }
 }
 
@@ -214,11 +210,17 @@ impl Parameter {
     fn has_meaning_for(self, role: Role) -> bool {
         match (role, self) {
             (_, Self::Compat | Self::Hold)
-            | (Role::Pod | Role::EndpointSlice, Self::Namespace | Self::Attach | Self::Port)
-            | (Role::EndpointSlice, Self::Service) => true,
+            | (
+                Role::Pod | Role::EndpointSlice | Role::Endpoints,
+                Self::Namespace | Self::Attach | Self::Port,
+            )
+            | (Role::EndpointSlice | Role::Endpoints, Self::Service) => true,
             (Role::Pod, Self::Selector(kind, _)) => matches!(kind, Kind::Pod | Kind::Node),
             (Role::EndpointSlice, Self::Selector(kind, _)) => {
                 matches!(kind, Kind::EndpointSlice | Kind::Service | Kind::Pod)
+            }
+            (Role::Endpoints, Self::Selector(kind, _)) => {
+                matches!(kind, Kind::Endpoints | Kind::Service | Kind::Pod)
             }
             (Role::Node, Self::Selector(kind, _)) => kind == Kind::Node,
             _ => false,
@@ -236,14 +238,11 @@ impl Parameter {
             }
             Self::Namespace => return Err(QueryError::Namespace(value.to_owned())),
             Self::Selector(kind, Syntax::Label) => {
-                if let Some(selector) = selector_of(&mut query.selectors, kind) {
-                    selector.label = label_selector(name, value)?;
-                }
+                selector_of(&mut query.selectors, kind).label = label_selector(name, value)?;
             }
             Self::Selector(kind, Syntax::Field) => {
-                if let Some(selector) = selector_of(&mut query.selectors, kind) {
-                    selector.field = field_selector(name, value, kind)?;
-                }
+                let field = field_selector(name, value, kind)?;
+                selector_of(&mut query.selectors, kind).field = field;
             }
             Self::Attach => attach(value, &mut query.attach)?,
             Self::Service => query.service = Some(label_selector(name, value)?),
@@ -272,14 +271,14 @@ fn attach(value: &str, attach: &mut Attach) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// Where the selector of that kind belongs. No served role has one on Endpoints.
-fn selector_of(selectors: &mut Selectors, kind: Kind) -> Option<&mut Selector> {
+/// Where the selector of that kind belongs.
+fn selector_of(selectors: &mut Selectors, kind: Kind) -> &mut Selector {
     match kind {
-        Kind::Pod => Some(&mut selectors.pod),
-        Kind::Service => Some(&mut selectors.service),
-        Kind::EndpointSlice => Some(&mut selectors.endpointslice),
-        Kind::Node => Some(&mut selectors.node),
-        Kind::Endpoints => None,
+        Kind::Pod => &mut selectors.pod,
+        Kind::Service => &mut selectors.service,
+        Kind::EndpointSlice => &mut selectors.endpointslice,
+        Kind::Endpoints => &mut selectors.endpoints,
+        Kind::Node => &mut selectors.node,
     }
 }
 
@@ -336,6 +335,27 @@ mod tests {
             }
         );
         assert_eq!(parse("node", None).unwrap(), Query::all(Role::Node));
+    }
+
+    #[test]
+    fn each_selector_goes_to_its_kind() {
+        let query = parse(
+            "endpoints",
+            Some(
+                "selector.endpoints.label=a&selector.service.label=b&selector.pod.field=status.podIP%3Dc",
+            ),
+        )
+        .unwrap();
+        let label =
+            |text| Selector { label: LabelSelector::parse(text).unwrap(), ..Selector::default() };
+        let pod = Selector {
+            field: FieldSelector::parse("status.podIP=c").unwrap(),
+            ..Selector::default()
+        };
+        assert_eq!(
+            query.selectors,
+            Selectors { endpoints: label("a"), service: label("b"), pod, ..Selectors::default() }
+        );
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub enum Role {
     Pod,
     /// EndpointSlices.
     EndpointSlice,
+    /// Endpoints.
+    Endpoints,
     /// The own Node.
     Node,
 }
@@ -48,6 +50,8 @@ pub struct Selectors {
     pub service: Selector,
     /// EndpointSlices.
     pub endpointslice: Selector,
+    /// Endpoints.
+    pub endpoints: Selector,
     /// Nodes.
     pub node: Selector,
 }
@@ -80,13 +84,14 @@ pub struct Attach {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pod, Self::EndpointSlice, Self::Node];
+    pub const ALL: [Self; 4] = [Self::Pod, Self::EndpointSlice, Self::Endpoints, Self::Node];
 
     /// The name, as in URLs and in `kubernetes_sd_configs`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pod => "pod",
             Self::EndpointSlice => "endpointslice",
+            Self::Endpoints => "endpoints",
             Self::Node => "node",
         }
     }
@@ -123,6 +128,9 @@ impl Query {
             Role::Pod => ResourceSet::EMPTY.with(Resource::Pods),
             Role::EndpointSlice => {
                 [Resource::Pods, Resource::Services, Resource::EndpointSlices].into_iter().collect()
+            }
+            Role::Endpoints => {
+                [Resource::Pods, Resource::Services, Resource::Endpoints].into_iter().collect()
             }
             Role::Node => ResourceSet::EMPTY.with(Resource::Nodes),
         };

@@ -8,7 +8,9 @@ use super::fields::{self, Selectable};
 use super::profile::Profile;
 use super::query::{Query, Selector};
 use crate::index::Snapshot;
-use crate::objects::{Endpoint, EndpointSlice, Namespace, Node, Pod, Service, Store, Stored};
+use crate::objects::{
+    EndpointSlice, Endpoints, Located, Namespace, Node, ObjectKey, Pod, Service, Store, Stored,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -35,31 +37,48 @@ impl<'a> View<'a> {
         seen(&self.snapshot.slices, &query.namespaces, &query.selectors.endpointslice)
     }
 
+    /// The Endpoints, for role endpoints.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &'a Endpoints> {
+        let query = self.query;
+        seen(&self.snapshot.endpoints, &query.namespaces, &query.selectors.endpoints)
+    }
+
     /// The Nodes, for role node.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> {
         let selector = &self.query.selectors.node;
         self.snapshot.nodes.iter().map(|node| &**node).filter(|node| selector.selects(*node))
     }
 
-    /// The Pod that the endpoint refers to. It may be in another namespace than the slice, but
-    /// with namespaces listed in the query, each is a world of its own.
-    pub(super) fn pod_of(&self, endpoint: &Endpoint, slice: &EndpointSlice) -> Option<&'a Pod> {
-        let target = endpoint.target_ref.as_ref()?;
+    /// The Pod that an endpoint of that object refers to. It may be in another namespace than the
+    /// object, but with namespaces listed in the query, each is a world of its own.
+    pub(super) fn pod_of(&self, endpoint: &impl Located, object: &ObjectKey) -> Option<&'a Pod> {
+        let target = endpoint.target_ref().filter(|_| endpoint.refers_to_pod())?;
         let separate_worlds = !self.query.namespaces.is_empty();
-        if *target.kind != *"Pod"
-            || separate_worlds && *target.namespace != *slice.meta.key.namespace
-        {
+        if separate_worlds && *target.namespace != *object.namespace {
             return None;
         }
         let pod = self.snapshot.pods.get(&target.namespace, &target.name)?;
         Some(&**pod).filter(|pod| self.query.selectors.pod.selects(*pod))
     }
 
-    /// The Service that the slice's label names.
-    pub(super) fn service_of(&self, slice: &EndpointSlice) -> Option<&'a Service> {
-        let service =
-            self.snapshot.services.get(&slice.meta.key.namespace, slice.service_name()?)?;
+    /// The Service of that namespace and name.
+    pub(super) fn service(&self, namespace: &str, name: &str) -> Option<&'a Service> {
+        let service = self.snapshot.services.get(namespace, name)?;
         Some(&**service).filter(|service| self.query.selectors.service.selects(*service))
+    }
+
+    /// Whether the Service of an endpoint passes the filter `service=`.
+    pub(super) fn wants_service(&self, service: Option<&Service>) -> bool {
+        let filter = self.query.service.as_ref();
+        filter.is_none_or(|filter| {
+            service.is_some_and(|service| filter.matches(&service.meta.labels))
+        })
+    }
+
+    /// Whether a port of that name passes the filter `port=`.
+    pub(super) fn wants_port(&self, name: &str) -> bool {
+        let wanted = &self.query.ports;
+        wanted.is_empty() || wanted.contains(name)
     }
 
     /// The Node of that name.

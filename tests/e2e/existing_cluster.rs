@@ -5,8 +5,8 @@
 use super::api::Api;
 use super::block_on;
 use super::jobs::everywhere;
-use super::oracle::{Fleet, Oracle, target_node};
-use super::support::prometheus::binaries;
+use super::oracle::{Fleet, Oracle};
+use super::support::prometheus::{binaries, node_of};
 use std::path::PathBuf;
 
 /// Names the kubeconfig of such a cluster.
@@ -38,9 +38,9 @@ pub(crate) fn serves_the_same() {
             eprintln!(
                 "{}: {} targets on {} Nodes are the same; {} belong to no node",
                 oracle.profile,
-                targets().filter(|target| target_node(target).is_some()).count(),
+                targets().filter(|target| node_of(target).is_some()).count(),
                 nodes.len(),
-                targets().filter(|target| target_node(target).is_none()).count()
+                targets().filter(|target| node_of(target).is_none()).count()
             );
         }
     });

@@ -17,9 +17,10 @@ use std::time::Duration;
 const NODE: &str = "least-privilege";
 
 /// Everything that has a right of its own is asked for.
-const QUERIES: [&str; 3] = [
+const QUERIES: [&str; 4] = [
     "pod?attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
     "endpointslice?attach=node&attach=namespace",
+    "endpoints",
     "node",
 ];
 

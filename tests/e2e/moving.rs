@@ -7,7 +7,7 @@ use super::api::Api;
 use super::block_on;
 use super::control_plane::ControlPlane;
 use super::differential::{create_all, create_nodes, how_many, quiesce, seed, smallest};
-use super::jobs::whole;
+use super::jobs::{EVERYTHING, whole};
 use super::oracle::{ALL_NODES, Fleet, Oracle};
 use super::random_cluster::{NODES, app, cluster, pod, slice_by_hand};
 use super::support::http::eventually;
@@ -80,7 +80,7 @@ async fn moves(
             Ok(found) => compared += found.values().map(Vec::len).sum::<usize>(),
             Err(differences) => {
                 let (job, difference) = &differences[0];
-                let namespace = &namespaces[job / 2];
+                let namespace = &namespaces[job / EVERYTHING.len()];
                 let now = state_of(api, namespace).await;
                 let small = smallest(plane, api, fleet, newest, &now).await;
                 let small = small.map_or_else(
@@ -241,8 +241,8 @@ async fn state_of(api: &Api, namespace: &str) -> Vec<Value> {
     objects
 }
 
-/// A Pod and an endpoint that stay, so that there always is something to discover.
-fn anchors(namespace: &str) -> [Value; 2] {
+/// A Pod and an endpoint of either form that stay, so that there always is something to discover.
+fn anchors(namespace: &str) -> [Value; 3] {
     [
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": namespace},
             "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
@@ -251,6 +251,10 @@ fn anchors(namespace: &str) -> [Value; 2] {
             "metadata": {"name": "anchor", "namespace": namespace}, "addressType": "IPv4",
             "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}],
             "endpoints": [{"addresses": ["198.51.100.200"], "nodeName": NODES[0]}]}),
+        json!({"apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {"name": "anchor", "namespace": namespace},
+            "subsets": [{"addresses": [{"ip": "198.51.100.201", "nodeName": NODES[0]}],
+                "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}]}]}),
     ]
 }
 

@@ -4,7 +4,7 @@
 use super::jobs::{Job, config};
 use super::random_cluster::{NODES, UNKNOWN_NODE};
 use super::support::http::get;
-use super::support::prometheus::{Discovered, Prometheus};
+use super::support::prometheus::{Discovered, Prometheus, node_of};
 use super::support::served::Served;
 use nodelocal_sd::kube::Source;
 use nodelocal_sd::targets::Profile;
@@ -156,14 +156,14 @@ impl Oracle {
     ) -> Result<(), String> {
         for (node, url) in &fleet.urls {
             let ours = discovered(&get(&job.url(url, self.profile)).await?);
-            let of_node = |target: &&Discovered| target_node(target) == Some(node);
+            let of_node = |target: &&Discovered| node_of(target) == Some(node);
             let expected: Vec<_> = expected.iter().filter(of_node).cloned().collect();
             if ours != expected {
                 return Err(format!("{job}: {}", difference(node, &ours, &expected)));
             }
         }
         let elsewhere = |target: &&Discovered| {
-            target_node(target).is_some_and(|node| fleet.urls.iter().all(|(of, _)| *of != node))
+            node_of(target).is_some_and(|node| fleet.urls.iter().all(|(of, _)| *of != node))
         };
         match expected.iter().find(elsewhere) {
             None => Ok(()),
@@ -201,19 +201,6 @@ pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
         .collect();
     targets.sort();
     targets
-}
-
-/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
-pub(crate) fn target_node(target: &Discovered) -> Option<&str> {
-    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
-    let by_reference = || {
-        let kind = label("endpointslice_address_target_kind");
-        label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
-    };
-    label("endpointslice_endpoint_node_name")
-        .or_else(by_reference)
-        .or_else(|| label("pod_node_name"))
-        .or_else(|| label("node_name")) // role node
 }
 
 /// What only one side has, briefly.

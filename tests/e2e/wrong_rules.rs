@@ -19,14 +19,16 @@ use std::process::{Child, Command, Stdio};
 type WrongRule = (&'static str, &'static str, &'static str, &'static str);
 
 const ENDPOINTSLICE: &str = "src/targets/role_endpointslice.rs";
+const ENDPOINTS: &str = "src/targets/role_endpoints.rs";
+const CONTAINER_PORTS: &str = "src/targets/container_ports.rs";
 const POD: &str = "src/targets/role_pod.rs";
 const VIEW: &str = "src/targets/view.rs";
 const DRAFT: &str = "src/targets/draft.rs";
 
-const RULES: [WrongRule; 18] = [
+const RULES: [WrongRule; 21] = [
     (
         "the first matching container wins",
-        ENDPOINTSLICE,
+        CONTAINER_PORTS,
         "for (container, init) in matched_containers(view, pod) {\n        if let",
         "let mut all: Vec<_> = matched_containers(view, pod).collect();
          if WRONG { all.reverse(); }
@@ -34,13 +36,13 @@ const RULES: [WrongRule; 18] = [
     ),
     (
         "a name covers an extra target",
-        ENDPOINTSLICE,
-        "slice.ports.iter().any(|p| p.number == Some(port.number))",
-        "slice.ports.iter().any(|p| if WRONG { p.name.as_deref() == Some(&*port.name) } else { p.number == Some(port.number) })",
+        CONTAINER_PORTS,
+        "!is_covered(port.number)",
+        "!is_covered(port.number) && !(WRONG && !port.name.is_empty())",
     ),
     (
         "init containers are ignored",
-        ENDPOINTSLICE,
+        CONTAINER_PORTS,
         "let init_too = view.profile.matches_init_containers();",
         "let init_too = view.profile.matches_init_containers() && !WRONG;",
     ),
@@ -54,7 +56,7 @@ const RULES: [WrongRule; 18] = [
         "a Pod is looked for in the slice's namespace",
         VIEW,
         "self.snapshot.pods.get(&target.namespace, &target.name)?",
-        "self.snapshot.pods.get(if WRONG { &slice.meta.key.namespace } else { &target.namespace }, &target.name)?",
+        "self.snapshot.pods.get(if WRONG { &object.namespace } else { &target.namespace }, &target.name)?",
     ),
     (
         "a null condition is false",
@@ -76,15 +78,15 @@ const RULES: [WrongRule; 18] = [
     ),
     (
         "a Node reference gives no place",
-        "src/objects/slice.rs",
-        "self.target_ref.as_ref().filter(|target| *target.kind == *\"Node\")?",
-        "self.target_ref.as_ref().filter(|target| *target.kind == *\"Node\" && !WRONG)?",
+        "src/objects/located.rs",
+        "self.target_ref().filter(|target| *target.kind == *\"Node\")?",
+        "self.target_ref().filter(|target| *target.kind == *\"Node\" && !WRONG)?",
     ),
     (
         "a port without a number is left out",
         ENDPOINTSLICE,
-        "wanted.is_empty() || port.name",
-        "(wanted.is_empty() && !(WRONG && port.number.is_none())) || port.name",
+        "slice.ports.iter().filter(is_wanted)",
+        "slice.ports.iter().filter(|port| is_wanted(port) && !(WRONG && port.number.is_none()))",
     ),
     (
         "endpoints that are not ready are left out",
@@ -95,8 +97,8 @@ const RULES: [WrongRule; 18] = [
     (
         "a Service selector filters targets",
         ENDPOINTSLICE,
-        "if is_asked_for(view, service) && ",
-        "if is_asked_for(view, service) && !(WRONG && service.is_none()) && ",
+        "if view.wants_service(service) && ",
+        "if view.wants_service(service) && !(WRONG && service.is_none()) && ",
     ),
     (
         "a Pod selector filters targets",
@@ -104,6 +106,24 @@ const RULES: [WrongRule; 18] = [
         "let place = Place::of_endpoint(endpoint, pod);",
         "let place = Place::of_endpoint(endpoint, pod);
          if WRONG && pod.is_none() && endpoint.target_ref.is_some() { continue; }",
+    ),
+    (
+        "role endpoints turns ready round",
+        ENDPOINTS,
+        "if ready { \"true\" }",
+        "if ready != WRONG { \"true\" }",
+    ),
+    (
+        "role endpoints shows the container port's protocol",
+        ENDPOINTS,
+        "draft.set(\"pod_container_port_protocol\", &port.protocol);",
+        "if !WRONG { draft.set(\"pod_container_port_protocol\", &port.protocol); }",
+    ),
+    (
+        "a subset without ports gives extra targets",
+        ENDPOINTS,
+        ".filter(|subset| !subset.ports.is_empty())",
+        ".filter(|subset| WRONG || !subset.ports.is_empty())",
     ),
     (
         "Pods of unknown Nodes are kept",

@@ -13,8 +13,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Everything that has a watch or a read of its own is asked for.
-const QUERIES: [&str; 3] =
-    ["pod?attach=node&attach=namespace&attach=deployment", "endpointslice?attach=node", "node"];
+const QUERIES: [&str; 4] = [
+    "pod?attach=node&attach=namespace&attach=deployment",
+    "endpointslice?attach=node",
+    "endpoints",
+    "node",
+];
 
 const REFRESH: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -116,8 +120,9 @@ impl Prometheus {
             asked.ask(QUERIES[0], patience),
             asked.ask(QUERIES[1], patience),
             asked.ask(QUERIES[2], patience),
+            asked.ask(QUERIES[3], patience),
         );
-        for (has, answer) in self.has.iter_mut().zip([answers.0, answers.1, answers.2]) {
+        for (has, answer) in self.has.iter_mut().zip([answers.0, answers.1, answers.2, answers.3]) {
             if let Ok(answer) = answer {
                 *has = Some(answer);
             }
@@ -203,7 +208,7 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
         .collect();
     assert!(stable[0].len() >= 50, "{} targets are too few to judge by", stable[0].len());
 
-    let mut judged = [None, None, None];
+    let mut judged = [const { None }; QUERIES.len()];
     while began.elapsed() < LASTS {
         prometheus.refresh(&asked).await;
         if prometheus.has != judged {

@@ -2,7 +2,7 @@
 
 use nodelocal_sd::index::{Change, Index, ListOutcome, OwnerKey, Snapshot, Update};
 use nodelocal_sd::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
 };
 use nodelocal_sd::targets::{self, Profile, Query, Reason, Target, Targets};
 
@@ -131,5 +131,6 @@ told!(
     Node as Nodes,
     Service as Services,
     EndpointSlice as EndpointSlices,
+    Endpoints as Endpoints,
     Namespace as Namespaces
 );
