@@ -4,7 +4,7 @@
 //! endpoints, of which the node has few.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nodelocal_sd::index::{Change, Index, ListOutcome, Snapshot, Update};
+use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, Snapshot, Update};
 use nodelocal_sd::objects::{EndpointSlice, Pod, Service, SliceOfNode};
 use nodelocal_sd::sd;
 use nodelocal_sd::targets::{Profile, Query, Role, build};
@@ -75,7 +75,7 @@ fn service(number: usize) -> Service {
 }
 
 fn cluster(slices: usize) -> (Index, Snapshot) {
-    let mut index = Index::new(NODE);
+    let mut index = Index::new(NODE, EndpointsFrom::Slices);
     index.apply(Change::Pods(replace((0..PODS).map(pod))));
     index.apply(Change::Services(replace((0..slices).map(service))));
     index.apply(Change::EndpointSlices(replace((0..slices).map(|n| slice(&slice_json(n))))));

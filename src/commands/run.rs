@@ -5,6 +5,7 @@ use super::error::CommandError;
 use super::listen::{Listeners, bind};
 use super::shutdown::Shutdown;
 use crate::cli::{EndpointsFrom, RunArgs};
+use crate::index::EndpointsFrom as From;
 use crate::kube::Timing;
 use crate::sidecar::Sidecar;
 
@@ -26,6 +27,6 @@ pub(super) async fn run(args: RunArgs) -> Result<(), CommandError> {
         admin: bind("--admin-listen", args.admin_listen).await?,
     };
     let client = cluster::client(&args.cluster).await?;
-    let sidecar = Sidecar::start(&args.node_name, client, Timing::default());
+    let sidecar = Sidecar::start(&args.node_name, From::Slices, client, Timing::default());
     listeners.serve(&sidecar, args.discovery.compat, shutdown.requested()).await
 }

@@ -3,6 +3,7 @@
 use super::cluster;
 use super::error::CommandError;
 use crate::cli::{Output, TargetsArgs};
+use crate::index::EndpointsFrom as From;
 use crate::kube::Timing;
 use crate::sd::{self, Answers, Question};
 use crate::sidecar::Sidecar;
@@ -48,7 +49,7 @@ pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
     let body = match &args.node_name {
         Some(node) => {
             let client = cluster::client(&args.cluster).await?;
-            let sidecar = Sidecar::start(node, client, Timing::alone());
+            let sidecar = Sidecar::start(node, From::Slices, client, Timing::alone());
             let answers = Answers::new(
                 Arc::clone(&sidecar.snapshots),
                 Arc::clone(&sidecar.demand),

@@ -222,7 +222,7 @@ impl Collected {
         let mut counts = Counts::default();
         for role in Role::ALL {
             let query = Query::all(role);
-            if !query.resources().minus(snapshot.synced).is_empty() {
+            if !query.resources(snapshot.endpoints_from).minus(snapshot.synced).is_empty() {
                 continue;
             }
             let targets = build(&snapshot, &query, Profile::Latest);

@@ -80,7 +80,7 @@ impl OwnerReader {
                 && !snapshot.synced.contains(self.resource)
                 && snapshot.unread_owners(ours).next().is_none()
             {
-                self.context.tell(Change::OwnersRead(self.resource)).await;
+                self.context.tell(Change::Synced(self.resource)).await;
             }
             let entry = self.context.board.of(self.resource);
             entry.set_phase(Phase::Watching);

@@ -4,6 +4,7 @@ use super::StringMap;
 use super::store::ObjectKey;
 use super::wire::null_as_default;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// `metadata` without what no target needs (managed fields, above all).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(super) struct MetadataJson {
     annotations: StringMap,
     #[serde(default, deserialize_with = "null_as_default")]
     owner_references: Vec<OwnerJson>,
+    #[serde(default)]
+    deletion_timestamp: Option<IgnoredAny>,
 }
 
 // Not `flatten`ed from `Owner`: serde's flatten buffers every field.
@@ -74,6 +77,16 @@ pub fn is_dns_subdomain(text: &str) -> bool {
             && part.chars().all(|c| alphanumeric(c) || c == '-')
     };
     text.len() <= 253 && text.split('.').all(part_is_good)
+}
+
+// === impl MetadataJson ===
+
+impl MetadataJson {
+    /// Whether the object is being deleted. Only a Pod's targets depend on it, so [`Metadata`] has
+    /// no room for it.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deletion_timestamp.is_some()
+    }
 }
 
 // === impl Metadata ===

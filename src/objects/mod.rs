@@ -20,9 +20,10 @@ pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
 pub use resource::{Resource, ResourceSet};
-pub use service::Service;
+pub use service::{Service, ServicePort, TargetPort};
 pub use slice::{
-    Conditions, Endpoint, EndpointSlice, SERVICE_NAME, SliceOfNode, SlicePort, TargetRef,
+    Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,
+    SliceOfNode, SlicePort, TargetRef,
 };
-pub use store::{ObjectKey, Store, Stored};
+pub use store::{InNamespace, ObjectKey, Store, Stored};
 pub use string_map::StringMap;

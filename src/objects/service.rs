@@ -1,24 +1,55 @@
 //! Services.
 
+use super::StringMap;
 use super::meta::Metadata;
 use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
 use serde::Deserialize;
 
-/// A Service, with the fields that targets of its endpoints need.
+/// A Service, with the fields that its endpoints, and the targets of these, need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "ServiceJson")]
 pub struct Service {
     /// Metadata.
     pub meta: Metadata,
-    /// `spec.type`, for field selectors.
+    /// `spec.type`.
     pub kind: Box<str>,
-    /// `spec.clusterIP`, for field selectors.
+    /// `spec.clusterIP`: an address, `None`, or empty.
     pub cluster_ip: Box<str>,
     /// `spec.ipFamilyPolicy`: `SingleStack`, `PreferDualStack`, `RequireDualStack`.
     pub ip_family_policy: Box<str>,
     /// `spec.ipFamilies`: `IPv4`, `IPv6`; the first is the primary one.
     pub ip_families: Box<[Box<str>]>,
+    /// `spec.selector`. The API server stores an empty one as none.
+    pub selector: StringMap,
+    /// `spec.ports`.
+    pub ports: Box<[ServicePort]>,
+    /// `spec.publishNotReadyAddresses`.
+    pub publish_not_ready: bool,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicePort {
+    /// `name`; empty for an only port without one.
+    pub name: Box<str>,
+    /// `port`.
+    pub number: i32,
+    /// `protocol`: `TCP`, `UDP` or `SCTP`.
+    pub protocol: Box<str>,
+    /// `appProtocol`.
+    pub app_protocol: Option<Box<str>>,
+    /// `targetPort`.
+    pub target: TargetPort,
+}
+
+/// Which port of a Pod a Service's port means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// The one of that number, whether or not a container declares it.
+    Number(i32),
+    /// The one that a container declares under that name.
+    Name(Box<str>),
 }
 
 #[derive(Deserialize)]
@@ -40,9 +71,40 @@ struct SpecJson {
     ip_family_policy: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
     ip_families: Box<[Box<str>]>,
+    selector: StringMap,
+    #[serde(deserialize_with = "null_as_default")]
+    ports: Vec<PortJson>,
+    #[serde(deserialize_with = "null_as_default")]
+    publish_not_ready_addresses: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PortJson {
+    #[serde(deserialize_with = "null_as_default")]
+    name: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    port: i32,
+    protocol: Option<Box<str>>,
+    app_protocol: Option<Box<str>>,
+    target_port: Option<NumberOrName>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrName {
+    Number(i32),
+    Name(Box<str>),
 }
 
 // === impl Service ===
+
+impl Service {
+    /// Whether it has no address of its own.
+    pub fn is_headless(&self) -> bool {
+        matches!(&*self.cluster_ip, "" | "None")
+    }
+}
 
 impl Stored for Service {
     fn key(&self) -> &ObjectKey {
@@ -58,6 +120,77 @@ impl From<ServiceJson> for Service {
             cluster_ip: spec.cluster_ip,
             ip_family_policy: spec.ip_family_policy,
             ip_families: spec.ip_families,
+            selector: spec.selector,
+            ports: spec.ports.into_iter().map(ServicePort::from).collect(),
+            publish_not_ready: spec.publish_not_ready_addresses,
         }
+    }
+}
+
+// === impl ServicePort ===
+
+impl From<PortJson> for ServicePort {
+    /// With the defaults that the API server fills in.
+    fn from(port: PortJson) -> Self {
+        Self {
+            name: port.name,
+            number: port.port,
+            protocol: port.protocol.unwrap_or_else(|| "TCP".into()),
+            app_protocol: port.app_protocol,
+            target: match port.target_port {
+                None | Some(NumberOrName::Number(0)) => TargetPort::Number(port.port),
+                Some(NumberOrName::Name(name)) if name.is_empty() => TargetPort::Number(port.port),
+                Some(NumberOrName::Number(number)) => TargetPort::Number(number),
+                Some(NumberOrName::Name(name)) => TargetPort::Name(name),
+            },
+        }
+    }
+}
+
+// === impl TargetPort ===
+
+impl Default for TargetPort {
+    fn default() -> Self {
+        Self::Number(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_as_the_api_server_fills_them_in() {
+        let service: Service = serde_json::from_str(
+            r#"{"metadata":{"name":"s","namespace":"n"},"spec":{"selector":null,"ports":[
+                {"port":80},
+                {"name":"a","port":81,"protocol":"UDP","targetPort":0,"appProtocol":"x"},
+                {"name":"b","port":82,"targetPort":8082},
+                {"name":"c","port":83,"targetPort":"http"},
+                {"name":"d","port":84,"targetPort":""}]}}"#,
+        )
+        .unwrap();
+        let port = |name: &str, number, target| ServicePort {
+            name: name.into(),
+            number,
+            protocol: "TCP".into(),
+            app_protocol: None,
+            target,
+        };
+        assert_eq!(
+            *service.ports,
+            [
+                port("", 80, TargetPort::Number(80)),
+                ServicePort {
+                    protocol: "UDP".into(),
+                    app_protocol: Some("x".into()),
+                    ..port("a", 81, TargetPort::Number(81))
+                },
+                port("b", 82, TargetPort::Number(8082)),
+                port("c", 83, TargetPort::Name("http".into())),
+                port("d", 84, TargetPort::Number(84)),
+            ]
+        );
+        assert!(service.selector.is_empty() && service.is_headless());
     }
 }

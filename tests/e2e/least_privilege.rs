@@ -4,6 +4,7 @@ use super::api::Api;
 use super::block_on;
 use super::control_plane::{ControlPlane, kubeconfig};
 use super::support::http::eventually;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::objects::Resource;
 use nodelocal_sd::sd::{Answers, Question, parse};
@@ -79,7 +80,12 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
 /// What a sidecar with that token cannot do.
 async fn troubles(kubeconfig: &Path) -> Result<(), String> {
     let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
-    let sidecar = Sidecar::start(NODE, connect(&source).await.unwrap(), Timing::alone());
+    let sidecar = Sidecar::start(
+        NODE,
+        EndpointsFrom::default(),
+        connect(&source).await.unwrap(),
+        Timing::alone(),
+    );
     let answers = Answers::new(
         Arc::clone(&sidecar.snapshots),
         Arc::clone(&sidecar.demand),

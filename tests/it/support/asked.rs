@@ -2,6 +2,7 @@
 //! virtual.
 
 use bytes::Bytes;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Timing;
 use nodelocal_sd::sd::{Answers, Question, parse};
 use nodelocal_sd::sidecar::Sidecar;
@@ -28,7 +29,7 @@ pub(crate) struct Answer(Bytes);
 impl Asked {
     /// Starts a sidecar for that node against the simulator.
     pub(crate) fn start(simulator: &Simulator, node: &str, timing: Timing) -> Self {
-        let sidecar = Sidecar::start(node, client(simulator), timing);
+        let sidecar = Sidecar::start(node, EndpointsFrom::Slices, client(simulator), timing);
         let answers = Answers::new(
             Arc::clone(&sidecar.snapshots),
             Arc::clone(&sidecar.demand),

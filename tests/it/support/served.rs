@@ -3,6 +3,7 @@
 use super::http::get;
 use super::world::NODE;
 use nodelocal_sd::http::{Admin, App, HttpSd, Limits, serve};
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::sd::Compat;
 use nodelocal_sd::sidecar::Sidecar;
@@ -71,7 +72,7 @@ impl Served {
 
     async fn start_at(api: &Source, node: &str, address: SocketAddr, limits: Limits) -> Self {
         let client = connect(api).await.unwrap();
-        let sidecar = Sidecar::start(node, client, Timing::alone());
+        let sidecar = Sidecar::start(node, EndpointsFrom::Slices, client, Timing::alone());
         let app = Arc::new(App::new(&sidecar, Compat::Auto));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
