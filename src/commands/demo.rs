@@ -48,7 +48,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
     let client = connect(&Source::Plain(url))
         .await
         .map_err(|error| CommandError::Failure(error.to_string()))?;
-    let endpoints_from = crate::index::EndpointsFrom::Slices;
+    let endpoints_from = args.endpoints.into();
     let sidecar = Sidecar::start(&args.node_name, endpoints_from, client, Timing::alone());
     let live = Live::new(io::stdout(), io::stdout().is_terminal(), head);
     tokio::select! {

@@ -2,11 +2,11 @@
 
 use super::derivation::Controller;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, is_dns_subdomain,
+    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Reach, Resource, Service,
+    is_dns_subdomain,
 };
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 /// One message from a watch, or from the reader of owners.
 #[derive(Debug)]
@@ -60,16 +60,6 @@ pub struct ListOutcome<T> {
     pub reach: Reach,
 }
 
-/// How far a list or a watch reaches.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
-    /// The whole cluster.
-    #[default]
-    Cluster,
-    /// One namespace.
-    Namespace(Arc<str>),
-}
-
 /// Which owner of a Pod was read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerKey {
@@ -85,26 +75,6 @@ impl<T> ListOutcome<T> {
     /// A list of the whole cluster in which everything could be decoded.
     pub fn of(objects: Vec<T>) -> Self {
         Self { objects, undecodable: Vec::new(), unnamed: false, reach: Reach::Cluster }
-    }
-}
-
-// === impl Reach ===
-
-impl Reach {
-    /// Whether objects of that namespace are within it.
-    pub fn covers(&self, namespace: &str) -> bool {
-        match self {
-            Self::Cluster => true,
-            Self::Namespace(name) => **name == *namespace,
-        }
-    }
-
-    /// The namespace, if it is one.
-    pub fn namespace(&self) -> Option<&str> {
-        match self {
-            Self::Cluster => None,
-            Self::Namespace(name) => Some(name),
-        }
     }
 }
 

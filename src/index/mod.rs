@@ -11,7 +11,7 @@ mod publish;
 mod snapshot;
 mod state;
 
-pub use change::{Change, ListOutcome, OwnerKey, Reach, Update};
+pub use change::{Change, ListOutcome, OwnerKey, Update};
 pub use derivation::{Controller, Derived};
 pub use endpoints_from::{Deriving, EndpointsFrom, ForeignSlices, KubeletAddress};
 pub use publish::{Snapshots, maintain};

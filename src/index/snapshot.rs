@@ -1,10 +1,11 @@
 //! What readers see.
 
-use super::change::{OwnerKey, Reach};
+use super::change::OwnerKey;
 use super::derivation::{Derived, is_kubelet};
 use super::endpoints_from::EndpointsFrom;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, Owner, Pod, Resource, ResourceSet, Service, Store,
+    EndpointSlice, Namespace, Node, Owner, Pod, Reach, Resource, ResourceSet, Service, Store,
+    Stored,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,17 +73,34 @@ impl Snapshot {
         self.owner_keys(of).filter(|key| !self.owners.contains_key(key))
     }
 
-    /// How many objects of that resource are held.
-    pub fn held(&self, resource: Resource) -> usize {
+    /// Whether that part of a resource, as its watch reaches, has had a complete list.
+    pub fn has_listed(&self, resource: Resource, reach: &Reach) -> bool {
+        match reach {
+            Reach::Cluster => self.synced.contains(resource),
+            Reach::Namespace(_) => {
+                resource == Resource::EndpointSlices && self.slices_listed.contains(reach)
+            }
+        }
+    }
+
+    /// How many objects of that resource are held, of those within `reach`.
+    pub fn held(&self, resource: Resource, reach: &Reach) -> usize {
         match resource {
-            Resource::Pods => self.pods.len(),
-            Resource::Nodes => self.nodes.len(),
-            Resource::Services => self.services.len(),
-            Resource::EndpointSlices => self.slices.len(),
-            Resource::Namespaces => self.namespaces.len(),
+            Resource::Pods => held(&self.pods, reach),
+            Resource::Nodes => held(&self.nodes, reach),
+            Resource::Services => held(&self.services, reach),
+            Resource::EndpointSlices => held(&self.slices, reach),
+            Resource::Namespaces => held(&self.namespaces, reach),
             Resource::ReplicaSets | Resource::Jobs => {
                 self.owners.keys().filter(|key| key.resource() == resource).count()
             }
         }
+    }
+}
+
+fn held<T: Stored>(store: &Store<T>, reach: &Reach) -> usize {
+    match reach {
+        Reach::Cluster => store.len(),
+        Reach::Namespace(name) => store.in_namespace(name).count(),
     }
 }

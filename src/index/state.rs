@@ -1,11 +1,11 @@
 //! Applying changes.
 
-use super::change::{Change, ListOutcome, OwnerKey, Reach, Update};
+use super::change::{Change, ListOutcome, OwnerKey, Update};
 use super::derivation::{Around, Controller, Derivation};
 use super::endpoints_from::EndpointsFrom;
 use super::snapshot::Snapshot;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store, Stored,
+    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Reach, Resource, Service, Store, Stored,
 };
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

@@ -33,6 +33,7 @@ pub(super) struct Context {
 pub(super) struct Reflector<K> {
     context: Context,
     pub(super) scope: Scope,
+    entry: Arc<Entry>,
     backoff: Backoff,
     /// Objects that could not be read the last time they came: each is logged once.
     pub(super) bad_objects: HashSet<ObjectKey>,
@@ -80,11 +81,12 @@ impl Context {
 // === impl Reflector ===
 
 impl<K: Kind> Reflector<K> {
-    pub(super) fn new(context: Context) -> Self {
-        let scope = K::scope(&context.node);
+    /// Asks for that, and says in `entry` how it is doing.
+    pub(super) fn new(context: Context, scope: Scope, entry: Arc<Entry>) -> Self {
         Self {
             context,
             scope,
+            entry,
             backoff: Backoff::default(),
             bad_objects: HashSet::new(),
             kind: PhantomData,
@@ -115,7 +117,9 @@ impl<K: Kind> Reflector<K> {
             match self.list(&from).await {
                 Ok((outcome, listed)) => {
                     *version = listed;
-                    info!(resource = %K::RESOURCE, objects = outcome.objects.len(), "listed");
+                    let namespace = self.scope.reach.namespace();
+                    let objects = outcome.objects.len();
+                    info!(resource = %K::RESOURCE, namespace, objects, "listed");
                     self.tell(K::change(Update::Replace(outcome))).await;
                     self.entry().heard(version);
                     return;
@@ -199,10 +203,12 @@ impl<K: Kind> Reflector<K> {
     }
 
     async fn wait_after(&mut self, verb: Verb, failure: &Failure) {
+        let namespace = self.scope.reach.namespace();
         let message = format!(
-            "{} {} for node {}: {failure}{}",
+            "{} {}{} for node {}: {failure}{}",
             verb.name(),
             K::RESOURCE,
+            namespace.map_or_else(String::new, |name| format!(" in namespace {name}")),
             self.node,
             advice(failure, &["list", "watch"], K::RESOURCE.name(), self.scope.group),
         );
@@ -243,7 +249,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     pub(super) fn entry(&self) -> &Entry {
-        self.board.of(K::RESOURCE)
+        &self.entry
     }
 
     pub(super) fn turn(&self) -> Turn {

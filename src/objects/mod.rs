@@ -9,6 +9,7 @@
 mod meta;
 mod node;
 mod pod;
+mod reach;
 mod resource;
 mod service;
 mod slice;
@@ -19,6 +20,7 @@ mod wire;
 pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
+pub use reach::Reach;
 pub use resource::{Resource, ResourceSet};
 pub use service::{Service, ServicePort, TargetPort};
 pub use slice::{

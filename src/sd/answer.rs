@@ -143,7 +143,7 @@ impl Answers {
         let missing = missing
             .iter()
             .map(|resource| {
-                let trouble = self.board.of(resource).view().trouble;
+                let trouble = self.board.trouble(resource);
                 (resource, trouble.map(|trouble| trouble.message))
             })
             .collect();

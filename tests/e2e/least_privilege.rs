@@ -93,7 +93,8 @@ async fn troubles(kubeconfig: &Path) -> Result<(), String> {
     );
     for query in QUERIES {
         let (role, parameters) = query.split_once('?').unwrap_or((query, ""));
-        let question = Question::new(parse(role, Some(parameters)).unwrap(), Profile::Latest);
+        let parsed = parse(role, Some(parameters), EndpointsFrom::default()).unwrap();
+        let question = Question::new(parsed, Profile::Latest);
         let answer = answers.answer(question, 0, Duration::from_secs(2)).await;
         answer.map_err(|error| error.to_string())?;
     }

@@ -14,6 +14,8 @@ mod conformance;
 mod connections;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
+/// Slices that cannot be derived, and where they are watched.
+mod foreign_slices;
 /// The http_sd contract, rule by rule.
 mod http_sd;
 /// A real Prometheus discovers the same through us as by itself.
