@@ -12,6 +12,8 @@ mod commands;
 mod conformance;
 /// What a listener puts up with.
 mod connections;
+/// Derived endpoints equal those that the controllers write.
+mod derivation;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
 /// Slices that cannot be derived, and where they are watched.
