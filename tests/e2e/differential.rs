@@ -11,6 +11,7 @@ use super::support::http::{eventually, get};
 use super::support::prometheus::{Discovered, Prometheus};
 use super::support::served::Served;
 use fastrand::Rng;
+use nodelocal_sd::index::{Deriving, EndpointsFrom, ForeignSlices};
 use nodelocal_sd::kube::Source;
 use nodelocal_sd::targets::Profile;
 use serde::Deserialize;
@@ -62,10 +63,7 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         quiesce(&api).await;
 
         let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let mut sidecars = Vec::new();
-        for node in NODES {
-            sidecars.push(Served::start(&source, node).await);
-        }
+        let sidecars = Sidecars::start(&source).await;
         let prometheus = Prometheus::start(&config(plane, &namespaces)).await;
         let profile = profile_of(&prometheus).await;
         let mut compared = 0;
@@ -74,10 +72,42 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         }
         eprintln!("{CLUSTERS} clusters, {compared} targets compared");
         assert!(
-            compared >= 60 * usize::try_from(CLUSTERS).unwrap(),
+            compared >= 120 * usize::try_from(CLUSTERS).unwrap(),
             "{compared} targets are too few"
         );
     });
+}
+
+/// The sidecars of all nodes, in both modes. All foreign slices are watched, so that nothing but the
+/// labels that cannot be known may differ.
+pub(crate) struct Sidecars(Vec<(EndpointsFrom, Vec<Served>)>);
+
+impl Sidecars {
+    pub(crate) async fn start(source: &Source) -> Self {
+        let deriving = Deriving { foreign_slices: ForeignSlices::All, ..Deriving::default() };
+        let mut all = Vec::new();
+        for from in [EndpointsFrom::Slices, EndpointsFrom::Pods(deriving)] {
+            let mut of_nodes = Vec::new();
+            for node in NODES {
+                of_nodes.push(Served::start_from(from, source, node).await);
+            }
+            all.push((from, of_nodes));
+        }
+        Self(all)
+    }
+}
+
+/// Without what only a slice that was read can have.
+fn derivable(mut targets: Vec<Discovered>) -> Vec<Discovered> {
+    let time = "endpoints_kubernetes_io_last_change_trigger_time";
+    for target in &mut targets {
+        for unknown in ["name", &format!("annotation_{time}"), &format!("annotationpresent_{time}")]
+        {
+            target.remove(&format!("__meta_kubernetes_endpointslice_{unknown}"));
+        }
+    }
+    targets.sort();
+    targets
 }
 
 /// The Nodes, which all tests share.
@@ -97,7 +127,7 @@ pub(crate) async fn create_nodes(api: &Api) {
 pub(crate) async fn compare(
     prometheus: &Prometheus,
     profile: Profile,
-    sidecars: &[Served],
+    sidecars: &Sidecars,
     namespace: &str,
     seed: u64,
 ) -> usize {
@@ -110,13 +140,21 @@ pub(crate) async fn compare(
                 return Err("kubernetes_sd has no targets".to_owned());
             }
             let mut compared = 0;
-            for (node, sidecar) in NODES.iter().zip(sidecars) {
+            let modes = sidecars.0.iter();
+            let all = modes.flat_map(|(from, of_nodes)| {
+                NODES.iter().zip(of_nodes).map(move |(node, sidecar)| (from, node, sidecar))
+            });
+            for (from, node, sidecar) in all {
                 let query = format!("namespace={namespace}{attach}&compat={profile}");
-                let ours = discovered(&get(&format!("{}/sd/{role}?{query}", sidecar.url)).await?);
+                let ours = get(&format!("{}/sd/{role}?{query}", sidecar.url)).await?;
+                let mut ours = discovered(&ours);
                 let of_node = |target: &&Discovered| target_node(target) == Some(node);
-                let expected: Vec<_> = by_itself.iter().filter(of_node).cloned().collect();
+                let mut expected: Vec<_> = by_itself.iter().filter(of_node).cloned().collect();
+                if from.is_pods() {
+                    (ours, expected) = (derivable(ours), derivable(expected));
+                }
                 if ours != expected {
-                    return Err(difference(node, &ours, &expected));
+                    return Err(format!("{from:?}, {}", difference(node, &ours, &expected)));
                 }
                 compared += ours.len();
             }

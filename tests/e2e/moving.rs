@@ -6,10 +6,9 @@
 use super::api::Api;
 use super::block_on;
 use super::control_plane::ControlPlane;
-use super::differential::{compare, config, create_nodes, profile_of, quiesce, seed};
+use super::differential::{Sidecars, compare, config, create_nodes, profile_of, quiesce, seed};
 use super::random_cluster::{NODES, app, cluster, pod, slice_by_hand};
 use super::support::prometheus::Prometheus;
-use super::support::served::Served;
 use fastrand::Rng;
 use nodelocal_sd::kube::Source;
 use serde_json::{Value, json};
@@ -32,10 +31,7 @@ pub(crate) fn random_changes(plane: &ControlPlane) {
             api.create(object).await;
         }
         let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let mut sidecars = Vec::new();
-        for node in NODES {
-            sidecars.push(Served::start(&source, node).await);
-        }
+        let sidecars = Sidecars::start(&source).await;
         let mut compared = 0;
         for _ in 0..ROUNDS {
             for _ in 0..CHANGES {

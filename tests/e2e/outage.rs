@@ -5,6 +5,7 @@ use super::block_on;
 use super::control_plane::ControlPlane;
 use super::support::http::{eventually, get};
 use super::support::served::Served;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Source;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -27,9 +28,10 @@ pub(crate) fn of_the_api_server(plane: &ControlPlane) {
             api.create(pod(number)).await;
         }
         let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let sidecar = Served::start(&source, NODE).await;
-        let urls = ["pod", "endpointslice"]
-            .map(|role| format!("{}/sd/{role}?namespace={NODE}", sidecar.url));
+        let reads = Served::start(&source, NODE).await;
+        let derives = Served::start_from(EndpointsFrom::default(), &source, NODE).await;
+        let urls = [(&reads, "pod"), (&reads, "endpointslice"), (&derives, "endpointslice")]
+            .map(|(sidecar, role)| format!("{}/sd/{role}?namespace={NODE}", sidecar.url));
         let mut before = Vec::new();
         for url in &urls {
             before.push(

@@ -20,22 +20,33 @@ pub(crate) struct Served {
     pub(crate) url: String,
     admin: String,
     node: String,
+    from: EndpointsFrom,
     tasks: JoinSet<()>,
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl Served {
-    /// Starts one for that node, on free ports, against that API server.
+    /// Starts one for that node, on free ports, against that API server; it reads slices.
     pub(crate) async fn start(api: &Source, node: &str) -> Self {
-        Self::start_at(api, node, "127.0.0.1:0".parse().unwrap(), Limits::SD).await
+        Self::start_from(EndpointsFrom::Slices, api, node).await
+    }
+
+    /// Starts one whose endpoints come from there.
+    pub(crate) async fn start_from(from: EndpointsFrom, api: &Source, node: &str) -> Self {
+        Self::start_at(api, (node, from), "127.0.0.1:0".parse().unwrap(), Limits::SD).await
     }
 
     /// Starts one against that simulator, which is served too.
     pub(crate) async fn of(simulator: &Simulator, limits: Limits) -> Self {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = plain(&format!("http://{}", api.local_addr().unwrap()));
-        let mut served =
-            Self::start_at(&source, NODE, "127.0.0.1:0".parse().unwrap(), limits).await;
+        let mut served = Self::start_at(
+            &source,
+            (NODE, EndpointsFrom::Slices),
+            "127.0.0.1:0".parse().unwrap(),
+            limits,
+        )
+        .await;
         served.tasks.spawn(simulator::serve(simulator.clone(), api, pending()));
         served
     }
@@ -44,7 +55,7 @@ impl Served {
     pub(crate) async fn restart(mut self, api: &Source) -> Self {
         let address = self.address();
         self.tasks.shutdown().await;
-        Self::start_at(api, &self.node, address, Limits::SD).await
+        Self::start_at(api, (&self.node, self.from), address, Limits::SD).await
     }
 
     /// How many queries of that role were answered with that status.
@@ -70,9 +81,14 @@ impl Served {
         self.stop.take();
     }
 
-    async fn start_at(api: &Source, node: &str, address: SocketAddr, limits: Limits) -> Self {
+    async fn start_at(
+        api: &Source,
+        (node, from): (&str, EndpointsFrom),
+        address: SocketAddr,
+        limits: Limits,
+    ) -> Self {
         let client = connect(api).await.unwrap();
-        let sidecar = Sidecar::start(node, EndpointsFrom::Slices, client, Timing::alone());
+        let sidecar = Sidecar::start(node, from, client, Timing::alone());
         let app = Arc::new(App::new(&sidecar, Compat::Auto));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
@@ -84,7 +100,7 @@ impl Served {
             let _sidecar = sidecar; // lives as long as its listeners
             pending::<()>().await;
         });
-        Self { url, admin, node: node.to_owned(), tasks, stop: Some(stop) }
+        Self { url, admin, node: node.to_owned(), from, tasks, stop: Some(stop) }
     }
 }
 
