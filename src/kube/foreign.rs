@@ -7,6 +7,7 @@
 
 use super::kind::Scope;
 use super::reflector::{Context, Reflector};
+use super::timing::part_of;
 use super::version;
 use super::watches::{LOOK_EVERY, end};
 use crate::demand::UNUSED_AFTER;
@@ -14,6 +15,7 @@ use crate::index::{Change, ForeignSlices, Snapshot, Snapshots};
 use crate::objects::{EndpointSlice, Reach, Resource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::info;
@@ -57,7 +59,8 @@ impl ForeignWatches {
             versions.borrow_and_update();
             let snapshot = self.snapshots.load();
             if let Some(wanted) = self.wanted(&snapshot) {
-                self.follow(&wanted).await;
+                let is_first = !snapshot.synced.contains(SLICES);
+                self.follow(&wanted, is_first).await;
                 // Before that what is known stays, also of namespaces whose watch has given way to
                 // one for all, or the other way round.
                 if wanted.is_subset(&snapshot.slices_listed) {
@@ -65,7 +68,7 @@ impl ForeignWatches {
                         self.context.tell(Change::SlicesWatched(wanted.clone())).await;
                         told = wanted;
                     }
-                    if !snapshot.synced.contains(SLICES) {
+                    if is_first {
                         self.context.tell(Change::Synced(SLICES)).await;
                     }
                 }
@@ -99,7 +102,9 @@ impl ForeignWatches {
     }
 
     /// Closes first: of two watches of one object the slower one would bring back an older state.
-    async fn follow(&mut self, wanted: &BTreeSet<Reach>) {
+    /// The first watches are opened at once, because a question waits for them; later ones are
+    /// opened by all nodes, which see the same Service come, and not at the same moment.
+    async fn follow(&mut self, wanted: &BTreeSet<Reach>, is_first: bool) {
         let unwanted = self.open.keys().filter(|reach| !wanted.contains(*reach));
         for reach in unwanted.cloned().collect::<Vec<_>>() {
             if let Some(task) = self.open.remove(&reach) {
@@ -114,7 +119,13 @@ impl ForeignWatches {
                 let entry = self.context.board.part(SLICES, reach);
                 let scope = Scope::foreign_slices(reach.clone());
                 let reflector = Reflector::<EndpointSlice>::new(self.context.clone(), scope, entry);
-                self.open.insert(reach.clone(), self.tasks.spawn(reflector.run()));
+                let jitter = self.context.timing.relist_jitter_unselected;
+                let wait = if is_first { Duration::ZERO } else { part_of(jitter) };
+                let task = self.tasks.spawn(async move {
+                    sleep(wait).await;
+                    reflector.run().await;
+                });
+                self.open.insert(reach.clone(), task);
             }
         }
     }
