@@ -1,10 +1,12 @@
 //! Object metadata: what every kind has in common.
 
 use super::StringMap;
+use super::interned::{self, interned};
 use super::store::ObjectKey;
 use super::wire::null_as_default;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::sync::Arc;
 
 /// `metadata` without what no target needs (managed fields, above all).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +40,8 @@ pub struct Owner {
 pub(super) struct MetadataJson {
     /// The one field that every stored object has; without it the object is undecodable.
     name: Box<str>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    namespace: Box<str>,
+    #[serde(default = "no_text", deserialize_with = "interned::deserialize")]
+    namespace: Arc<str>,
     #[serde(default, deserialize_with = "null_as_default")]
     uid: Box<str>,
     #[serde(default)]
@@ -50,6 +52,10 @@ pub(super) struct MetadataJson {
     owner_references: Vec<OwnerJson>,
     #[serde(default)]
     deletion_timestamp: Option<IgnoredAny>,
+}
+
+fn no_text() -> Arc<str> {
+    interned("")
 }
 
 // Not `flatten`ed from `Owner`: serde's flatten buffers every field.
@@ -94,7 +100,7 @@ impl MetadataJson {
 impl From<MetadataJson> for Metadata {
     fn from(json: MetadataJson) -> Self {
         Self {
-            key: ObjectKey { namespace: json.namespace.into(), name: json.name.into() },
+            key: ObjectKey { namespace: json.namespace, name: json.name.into() },
             uid: json.uid,
             labels: json.labels,
             annotations: json.annotations,

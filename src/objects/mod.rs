@@ -6,6 +6,7 @@
 //! API server's JSON and compares by content, so that an update can say whether it changed
 //! anything.
 
+mod interned;
 mod meta;
 mod node;
 mod pod;

@@ -1,25 +1,28 @@
 //! Services.
 
 use super::StringMap;
+use super::interned::interned;
 use super::meta::Metadata;
 use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
 use serde::Deserialize;
+use std::sync::Arc;
 
-/// A Service, with the fields that its endpoints, and the targets of these, need.
+/// A Service, with the fields that its endpoints, and the targets of these, need. There are as many
+/// as the cluster has, so text that other Services have too is shared with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "ServiceJson")]
 pub struct Service {
-    /// Metadata.
+    /// Metadata, without uid and controller: no label shows those of a Service.
     pub meta: Metadata,
     /// `spec.type`.
-    pub kind: Box<str>,
+    pub kind: Arc<str>,
     /// `spec.clusterIP`: an address, `None`, or empty.
     pub cluster_ip: Box<str>,
     /// `spec.ipFamilyPolicy`: `SingleStack`, `PreferDualStack`, `RequireDualStack`.
-    pub ip_family_policy: Box<str>,
+    pub ip_family_policy: Arc<str>,
     /// `spec.ipFamilies`: `IPv4`, `IPv6`; the first is the primary one.
-    pub ip_families: Box<[Box<str>]>,
+    pub ip_families: Box<[Arc<str>]>,
     /// `spec.selector`. The API server stores an empty one as none.
     pub selector: StringMap,
     /// `spec.ports`.
@@ -32,13 +35,13 @@ pub struct Service {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServicePort {
     /// `name`; empty for an only port without one.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// `port`.
     pub number: i32,
     /// `protocol`: `TCP`, `UDP` or `SCTP`.
-    pub protocol: Box<str>,
+    pub protocol: Arc<str>,
     /// `appProtocol`.
-    pub app_protocol: Option<Box<str>>,
+    pub app_protocol: Option<Arc<str>>,
     /// `targetPort`.
     pub target: TargetPort,
 }
@@ -49,7 +52,7 @@ pub enum TargetPort {
     /// The one of that number, whether or not a container declares it.
     Number(i32),
     /// The one that a container declares under that name.
-    Name(Box<str>),
+    Name(Arc<str>),
 }
 
 #[derive(Deserialize)]
@@ -70,7 +73,7 @@ struct SpecJson {
     #[serde(deserialize_with = "null_as_default")]
     ip_family_policy: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
-    ip_families: Box<[Box<str>]>,
+    ip_families: Vec<Box<str>>,
     selector: StringMap,
     #[serde(deserialize_with = "null_as_default")]
     ports: Vec<PortJson>,
@@ -115,11 +118,11 @@ impl Stored for Service {
 impl From<ServiceJson> for Service {
     fn from(ServiceJson { metadata, spec }: ServiceJson) -> Self {
         Self {
-            meta: metadata,
-            kind: spec.kind,
+            meta: Metadata { uid: Box::default(), controller: None, ..metadata },
+            kind: interned(&spec.kind),
             cluster_ip: spec.cluster_ip,
-            ip_family_policy: spec.ip_family_policy,
-            ip_families: spec.ip_families,
+            ip_family_policy: interned(&spec.ip_family_policy),
+            ip_families: spec.ip_families.iter().map(|family| interned(family)).collect(),
             selector: spec.selector,
             ports: spec.ports.into_iter().map(ServicePort::from).collect(),
             publish_not_ready: spec.publish_not_ready_addresses,
@@ -133,15 +136,15 @@ impl From<PortJson> for ServicePort {
     /// With the defaults that the API server fills in.
     fn from(port: PortJson) -> Self {
         Self {
-            name: port.name,
+            name: interned(&port.name),
             number: port.port,
-            protocol: port.protocol.unwrap_or_else(|| "TCP".into()),
-            app_protocol: port.app_protocol,
+            protocol: interned(port.protocol.as_deref().unwrap_or("TCP")),
+            app_protocol: port.app_protocol.map(|protocol| interned(&protocol)),
             target: match port.target_port {
                 None | Some(NumberOrName::Number(0)) => TargetPort::Number(port.port),
                 Some(NumberOrName::Name(name)) if name.is_empty() => TargetPort::Number(port.port),
                 Some(NumberOrName::Number(number)) => TargetPort::Number(number),
-                Some(NumberOrName::Name(name)) => TargetPort::Name(name),
+                Some(NumberOrName::Name(name)) => TargetPort::Name(interned(&name)),
             },
         }
     }

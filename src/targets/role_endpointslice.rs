@@ -36,7 +36,10 @@ fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>)
     view.profile.drops_secondary_family()
         && service.is_some_and(|service| {
             matches!(&*service.ip_family_policy, "PreferDualStack" | "RequireDualStack")
-                && service.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
+                && service
+                    .ip_families
+                    .first()
+                    .is_some_and(|primary| **primary != *slice.address_type)
         })
 }
 

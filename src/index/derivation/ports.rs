@@ -12,10 +12,10 @@ pub(super) fn ports_of(service: &Service, pod: &Pod, controller: Controller) -> 
             TargetPort::Name(name) => named(pod, name, &port.protocol, controller)?,
         };
         Some(SlicePort {
-            name: Some(port.name.clone()),
-            protocol: Some(port.protocol.clone()),
+            name: Some((*port.name).into()),
+            protocol: Some((*port.protocol).into()),
             number: Some(number),
-            app_protocol: port.app_protocol.clone(),
+            app_protocol: port.app_protocol.as_deref().map(Into::into),
         })
     });
     resolved.collect()
