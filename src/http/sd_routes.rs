@@ -75,7 +75,8 @@ impl Routes for HttpSd {
 
 impl HttpSd {
     async fn targets(&self, role: &str, request: &Parts) -> Answer {
-        let answer = match sd::parse(role, request.uri.query()) {
+        let endpoints_from = self.0.snapshots.load().endpoints_from;
+        let answer = match sd::parse(role, request.uri.query(), endpoints_from) {
             Ok(query) => {
                 let profile = self.0.compat.profile(&query, header(&request.headers, USER_AGENT));
                 let question = Question::new(query, profile);

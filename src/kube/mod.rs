@@ -16,6 +16,7 @@ mod bounded;
 mod client;
 mod decode;
 mod failure;
+mod foreign;
 mod items;
 mod kind;
 mod lines;
@@ -25,6 +26,7 @@ mod pacer;
 mod reflector;
 mod request;
 mod timing;
+mod version;
 mod watch;
 mod watches;
 

@@ -1,12 +1,13 @@
 //! Which loops run: those that the questions need.
 
+use super::foreign::ForeignWatches;
 use super::kind::Kind;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
 use super::timing::Timing;
 use crate::demand::Demand;
-use crate::index::{Change, Snapshots};
+use crate::index::{Change, EndpointsFrom, Snapshots};
 use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service};
 use crate::status::Board;
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ pub struct Watches {
 }
 
 /// How often is looked whether a watch has become unused.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
@@ -59,7 +60,7 @@ pub async fn follow(watches: Watches) {
                     open.insert(resource, start(resource, &context, &snapshots, &mut tasks));
                 }
                 // While the server cannot be asked again, what is known is all that there is.
-                (false, true) if context.board.of(resource).view().trouble.is_some() => {}
+                (false, true) if context.board.trouble(resource).is_some() => {}
                 (false, true) => {
                     info!(%resource, "closing, because no query needs it any more");
                     if let Some(task) = open.remove(&resource) {
@@ -87,7 +88,14 @@ fn start(
         Resource::Pods => reflect::<Pod>(context, tasks),
         Resource::Nodes => reflect::<Node>(context, tasks),
         Resource::Services => reflect::<Service>(context, tasks),
-        Resource::EndpointSlices => reflect::<EndpointSlice>(context, tasks),
+        Resource::EndpointSlices => match snapshots.load().endpoints_from {
+            EndpointsFrom::Slices => reflect::<EndpointSlice>(context, tasks),
+            EndpointsFrom::Pods(deriving) => {
+                let snapshots = Arc::clone(snapshots);
+                let which = deriving.foreign_slices;
+                tasks.spawn(ForeignWatches::new(which, context.clone(), snapshots).run())
+            }
+        },
         Resource::Endpoints => reflect::<Endpoints>(context, tasks),
         Resource::Namespaces => reflect::<Namespace>(context, tasks),
         Resource::ReplicaSets | Resource::Jobs => {
@@ -97,14 +105,20 @@ fn start(
 }
 
 fn reflect<K: Kind>(context: &Context, tasks: &mut JoinSet<()>) -> AbortHandle {
-    tasks.spawn(Reflector::<K>::new(context.clone()).run())
+    let entry = Arc::clone(context.board.of(K::RESOURCE));
+    tasks.spawn(Reflector::<K>::new(context.clone(), K::scope(&context.node), entry).run())
 }
 
 async fn close(resource: Resource, task: &AbortHandle, context: &Context) {
+    end(task).await;
+    context.board.close(resource);
+    context.tell(Change::Closed(resource)).await;
+}
+
+/// Ends a loop. When this returns its last message has been sent.
+pub(super) async fn end(task: &AbortHandle) {
     task.abort();
     while !task.is_finished() {
-        tokio::task::yield_now().await; // its last message must come before ours
+        tokio::task::yield_now().await;
     }
-    context.board.of(resource).close();
-    context.tell(Change::Closed(resource)).await;
 }

@@ -7,10 +7,12 @@
 //! anything.
 
 mod endpoints;
+mod interned;
 mod located;
 mod meta;
 mod node;
 mod pod;
+mod reach;
 mod resource;
 mod service;
 mod slice;
@@ -23,8 +25,12 @@ pub use located::{Located, TargetRef};
 pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
+pub use reach::Reach;
 pub use resource::{Resource, ResourceSet};
-pub use service::Service;
-pub use slice::{Conditions, Endpoint, EndpointSlice, SERVICE_NAME, SliceOfNode, SlicePort};
-pub use store::{ObjectKey, Store, Stored};
+pub use service::{Service, ServicePort, TargetPort};
+pub use slice::{
+    Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,
+    SliceOfNode, SlicePort,
+};
+pub use store::{InNamespace, ObjectKey, Store, Stored};
 pub use string_map::StringMap;

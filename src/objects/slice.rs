@@ -11,8 +11,10 @@ use std::fmt;
 
 /// The label that names the Service of a slice.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const ENDPOINTSLICE_CONTROLLER: &str = "endpointslice-controller.k8s.io";
+/// The label that says who writes a slice.
+pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// Its value where that is the controller that derives slices from Pods.
+pub const ENDPOINTSLICE_CONTROLLER: &str = "endpointslice-controller.k8s.io";
 
 /// An EndpointSlice with the endpoints that can matter to one node.
 ///

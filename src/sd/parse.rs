@@ -5,6 +5,7 @@
 //! Prometheus that gets an error keeps the targets that it has.
 
 use super::fields::Kind;
+use crate::index::EndpointsFrom;
 use crate::selector::{FieldSelector, LabelSelector, MalformedSelector};
 use crate::targets::{Attach, Profile, Query, Role, Selector, Selectors, UnknownProfile};
 use std::borrow::Cow;
@@ -64,6 +65,14 @@ pub enum QueryError {
         /// The fields that can be used.
         known: Vec<&'static str>,
     },
+    /// The name of a slice, where slices are derived.
+    #[error(
+        "parameter selector.endpointslice.field asks for metadata.name, but slices are derived from \
+         Pods and Services here (--endpoints-from=pods) and have no name: use \
+         service=LABELSELECTOR, selector.endpointslice.label=kubernetes.io/service-name=SERVICE, \
+         or --endpoints-from=slices"
+    )]
+    NamelessSlices,
     /// No valid name of a namespace.
     #[error(
         "parameter namespace has the value {0:?}, which is not the name of a namespace: use at \
@@ -110,19 +119,27 @@ enum Syntax {
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The question `/sd/{role}?{query}`.
+/// The question `/sd/{role}?{query}` to a sidecar whose endpoints come from there.
 ///
 /// # Errors
 /// If the role is not served, or a parameter is unknown, malformed or meaningless for it.
-pub fn parse(role: &str, query: Option<&str>) -> Result<Query, QueryError> {
-    parse_pairs(served_role(role)?, pairs(query))
+pub fn parse(
+    role: &str,
+    query: Option<&str>,
+    endpoints_from: EndpointsFrom,
+) -> Result<Query, QueryError> {
+    parse_pairs(served_role(role)?, pairs(query), endpoints_from)
 }
 
 /// The question of a page that takes the role as one more parameter, `role`.
 ///
 /// # Errors
 /// As [`parse`]; also if there is neither a parameter `role` nor a default.
-pub fn parse_with_role(query: Option<&str>, default: Option<Role>) -> Result<Query, QueryError> {
+pub fn parse_with_role(
+    query: Option<&str>,
+    default: Option<Role>,
+    endpoints_from: EndpointsFrom,
+) -> Result<Query, QueryError> {
     let (roles, others): (Vec<Pair<'_>>, Vec<_>) =
         pairs(query).partition(|(name, _)| name == "role");
     let role = match &*roles {
@@ -130,7 +147,7 @@ pub fn parse_with_role(query: Option<&str>, default: Option<Role>) -> Result<Que
         [(_, role)] => served_role(role)?,
         _ => return Err(QueryError::Repeated("role".to_owned())),
     };
-    parse_pairs(role, others.into_iter())
+    parse_pairs(role, others.into_iter(), endpoints_from)
 }
 
 fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
@@ -147,7 +164,11 @@ fn served_role(name: &str) -> Result<Role, QueryError> {
     })
 }
 
-fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<Query, QueryError> {
+fn parse_pairs<'a>(
+    role: Role,
+    pairs: impl Iterator<Item = Pair<'a>>,
+    endpoints_from: EndpointsFrom,
+) -> Result<Query, QueryError> {
     let mut query = Query::all(role);
     let mut given = BTreeSet::new();
     for (name, value) in pairs {
@@ -169,6 +190,10 @@ fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<
             return Err(QueryError::Repeated(name.into_owned()));
         }
         parameter.read(&name, &value, &mut query)?;
+    }
+    let names_slices = query.selectors.endpointslice.field.fields().any(|f| f == "metadata.name");
+    if names_slices && endpoints_from.is_pods() {
+        return Err(QueryError::NamelessSlices);
     }
     Ok(query)
 }
@@ -321,6 +346,7 @@ mod tests {
             Some(
                 "namespace=b&namespace=a&attach=node&attach=cronjob&port=web&port=m%2Fx&compat=3.5&hold=off",
             ),
+            EndpointsFrom::default(),
         )
         .unwrap();
         assert_eq!(
@@ -334,7 +360,8 @@ mod tests {
                 ..Query::all(Role::EndpointSlice)
             }
         );
-        assert_eq!(parse("node", None).unwrap(), Query::all(Role::Node));
+        let from = EndpointsFrom::default();
+        assert_eq!(parse("node", None, from).unwrap(), Query::all(Role::Node));
     }
 
     #[test]
@@ -344,6 +371,7 @@ mod tests {
             Some(
                 "selector.endpoints.label=a&selector.service.label=b&selector.pod.field=status.podIP%3Dc",
             ),
+            EndpointsFrom::Slices,
         )
         .unwrap();
         let label =
@@ -365,15 +393,18 @@ mod tests {
             ("attach=node&port=x", "port=%78&attach=node"),
             ("", "&"),
         ] {
-            let read = |query| parse("pod", Some(query)).unwrap();
+            let read = |query| parse("pod", Some(query), EndpointsFrom::Slices).unwrap();
             assert_eq!(read(one), read(other), "{one:?} {other:?}");
         }
     }
 
     #[test]
     fn the_role_may_be_a_parameter() {
-        let read = |query, default| parse_with_role(query, default).map_err(|e| e.to_string());
-        assert_eq!(read(Some("port=x&role=pod"), None), Ok(parse("pod", Some("port=x")).unwrap()));
+        let from = EndpointsFrom::Slices;
+        let read =
+            |query, default| parse_with_role(query, default, from).map_err(|e| e.to_string());
+        let parsed = parse("pod", Some("port=x"), from).unwrap();
+        assert_eq!(read(Some("port=x&role=pod"), None), Ok(parsed));
         assert_eq!(read(None, Some(Role::Node)), Ok(Query::all(Role::Node)));
         for (query, part) in [
             (None, "no role"),
@@ -382,6 +413,20 @@ mod tests {
         ] {
             let error = read(query, None).unwrap_err();
             assert!(error.contains(part), "{query:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn derived_slices_cannot_be_named() {
+        let by_name = "selector.endpointslice.field=metadata.namespace=a,metadata.name!=b";
+        let by_namespace = "selector.endpointslice.field=metadata.namespace=a";
+        for (query, from, is_good) in [
+            (by_name, EndpointsFrom::default(), false),
+            (by_name, EndpointsFrom::Slices, true),
+            (by_namespace, EndpointsFrom::default(), true),
+        ] {
+            let parsed = parse("endpointslice", Some(query), from);
+            assert_eq!(parsed.is_ok(), is_good, "{query} {from:?}");
         }
     }
 

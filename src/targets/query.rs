@@ -1,6 +1,7 @@
 //! What a caller asks for: a `kubernetes_sd_config` as a value.
 
 use super::profile::Profile;
+use crate::index::EndpointsFrom;
 use crate::objects::{Resource, ResourceSet};
 use crate::selector::{FieldSelector, LabelSelector};
 use std::collections::BTreeSet;
@@ -116,7 +117,7 @@ impl Query {
 
     /// Which resources an answer is made of. Selectors add none: what they select is watched
     /// anyway, and they are evaluated here.
-    pub fn resources(&self) -> ResourceSet {
+    pub fn resources(&self, endpoints_from: EndpointsFrom) -> ResourceSet {
         let Attach {
             node,
             namespace,
@@ -134,8 +135,9 @@ impl Query {
             }
             Role::Node => ResourceSet::EMPTY.with(Resource::Nodes),
         };
+        let derives = self.role == Role::EndpointSlice && endpoints_from.is_pods();
         for (asked, resource) in [
-            (node, Resource::Nodes),
+            (node || derives, Resource::Nodes), // a derived endpoint has the Node's zone
             (namespace, Resource::Namespaces),
             (deployment, Resource::ReplicaSets),
             (cronjob, Resource::Jobs),

@@ -29,7 +29,10 @@ fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>)
     view.profile.drops_secondary_family()
         && service.is_some_and(|service| {
             matches!(&*service.ip_family_policy, "PreferDualStack" | "RequireDualStack")
-                && service.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
+                && service
+                    .ip_families
+                    .first()
+                    .is_some_and(|primary| **primary != *slice.address_type)
         })
 }
 
@@ -64,7 +67,9 @@ fn add_slice<'a>(
 fn group(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>) -> Draft {
     let namespace = &slice.meta.key.namespace;
     let mut group = Draft::default();
-    group.made_from("EndpointSlice", &slice.meta.key);
+    if !slice.meta.key.name.is_empty() {
+        group.made_from("EndpointSlice", &slice.meta.key); // a derived one is no object
+    }
     group.set("namespace", namespace);
     group.set("endpointslice_address_type", &slice.address_type);
     group.set_metadata("endpointslice", &slice.meta);

@@ -31,10 +31,18 @@ impl<'a> View<'a> {
         seen(&self.snapshot.pods, &query.namespaces, &query.selectors.pod)
     }
 
-    /// The slices, for role endpointslice.
+    /// The slices, for role endpointslice: those that were read and those that were derived.
     pub(super) fn slices(&self) -> impl Iterator<Item = &'a EndpointSlice> {
-        let query = self.query;
-        seen(&self.snapshot.slices, &query.namespaces, &query.selectors.endpointslice)
+        let Self { snapshot, query, .. } = *self;
+        let selector = &query.selectors.endpointslice;
+        let read = seen(&snapshot.slices, &query.namespaces, selector)
+            .filter(|slice| !snapshot.is_derived_too(slice));
+        let derived = snapshot.derived.slices().filter(|slice| {
+            let namespace = &*slice.meta.key.namespace;
+            (query.namespaces.is_empty() || query.namespaces.contains(namespace))
+                && selector.selects(*slice)
+        });
+        read.chain(derived)
     }
 
     /// The Endpoints, for role endpoints.

@@ -8,7 +8,7 @@ use super::block_on;
 use super::control_plane::ControlPlane;
 use super::features::{Counters, Objects};
 use super::jobs::{Job, jobs, whole};
-use super::oracle::{ALL_NODES, Fleet, Found, Oracle};
+use super::oracle::{Fleet, Found, Oracle};
 use super::random_cluster::{cluster, nodes};
 use super::shrink::shrink;
 use super::support::prometheus::{Discovered, binaries};
@@ -56,7 +56,7 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         create_all(&api, &clusters).await;
         quiesce(&api, |_| true).await;
 
-        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let fleet = Fleet::of_both_modes(&plane.kubeconfig()).await;
         let objects = Objects::read(&api).await;
         let mut counters = Counters::default();
         let mut newest = None;

@@ -7,6 +7,7 @@ use super::block_on;
 use super::jobs::everywhere;
 use super::oracle::{Fleet, Oracle};
 use super::support::prometheus::{binaries, node_of};
+use nodelocal_sd::index::EndpointsFrom;
 use std::path::PathBuf;
 
 /// Names the kubeconfig of such a cluster.
@@ -29,7 +30,7 @@ pub(crate) fn serves_the_same() {
         let names = list["items"].as_array().unwrap().iter().map(|node| &node["metadata"]["name"]);
         let nodes: Vec<&str> = names.map(|name| name.as_str().unwrap()).collect();
         assert!(nodes.len() <= MOST_NODES, "{} Nodes are too many for this test", nodes.len());
-        let fleet = Fleet::start(&kubeconfig, &nodes).await;
+        let fleet = Fleet::start(&kubeconfig, &nodes, EndpointsFrom::Slices).await;
         for binary in binaries() {
             let oracle = Oracle::start(&binary, &kubeconfig, everywhere).await;
             let found = oracle.agree(&fleet).await;

@@ -4,6 +4,7 @@ use super::api::Api;
 use super::block_on;
 use super::control_plane::{ControlPlane, kubeconfig};
 use super::support::http::eventually;
+use nodelocal_sd::index::{Deriving, EndpointsFrom, ForeignSlices};
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::objects::Resource;
 use nodelocal_sd::sd::{Answers, Question, parse};
@@ -84,7 +85,11 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
 /// What a sidecar with that token cannot do.
 async fn troubles(kubeconfig: &Path) -> Result<(), String> {
     let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
-    let sidecar = Sidecar::start(NODE, connect(&source).await.unwrap(), Timing::alone());
+    // The mode that reads all there is to read.
+    let deriving = Deriving { foreign_slices: ForeignSlices::All, ..Deriving::default() };
+    let from = EndpointsFrom::Pods(deriving);
+    let client = connect(&source).await.unwrap();
+    let sidecar = Sidecar::start(NODE, from, client, Timing::alone());
     let answers = Answers::new(
         Arc::clone(&sidecar.snapshots),
         Arc::clone(&sidecar.demand),
@@ -92,7 +97,8 @@ async fn troubles(kubeconfig: &Path) -> Result<(), String> {
     );
     for query in QUERIES {
         let (role, parameters) = query.split_once('?').unwrap_or((query, ""));
-        let question = Question::new(parse(role, Some(parameters)).unwrap(), Profile::Latest);
+        let parsed = parse(role, Some(parameters), from).unwrap();
+        let question = Question::new(parsed, Profile::Latest);
         let answer = answers.answer(question, 0, Duration::from_secs(2)).await;
         answer.map_err(|error| error.to_string())?;
     }

@@ -8,11 +8,12 @@ use super::block_on;
 use super::control_plane::ControlPlane;
 use super::differential::{create_all, create_nodes, how_many, quiesce, seed, smallest};
 use super::jobs::{EVERYTHING, whole};
-use super::oracle::{ALL_NODES, Fleet, Oracle};
+use super::oracle::{ALL_NODES, DERIVED, Fleet, Oracle, discovered};
 use super::random_cluster::{NODES, app, cluster, pod, slice_by_hand};
-use super::support::http::eventually;
+use super::support::http::{eventually, get};
 use super::support::prometheus::{Discovered, binaries};
 use fastrand::Rng;
+use nodelocal_sd::index::EndpointsFrom;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -28,7 +29,7 @@ pub(crate) fn random_changes(plane: &ControlPlane) {
     block_on(async {
         let api = Api::of(plane).await;
         create_nodes(&api).await;
-        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let fleet = Fleet::of_both_modes(&plane.kubeconfig()).await;
         let rounds = how_many("ROUNDS", ROUNDS);
         let movers = (0..MOVERS).map(|number| moves(plane, &api, &fleet, seed, number, rounds));
         let compared: usize = futures_util::future::join_all(movers).await.into_iter().sum();
@@ -277,7 +278,8 @@ async fn names(api: &Api, path: &str) -> Vec<String> {
 }
 
 /// What the controller leaves behind when a Service stops selecting: it returns early, and its slices
-/// stay as they are. Prometheus goes on scraping what they say, and so do we.
+/// stay as they are. Prometheus goes on scraping what they say, and so do we where slices are read; where
+/// they are derived, what is left behind is not seen.
 pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
     block_on(async {
         let api = Api::of(plane).await;
@@ -318,7 +320,7 @@ pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
         api.patch(&format!("{pods}/a"), &patch).await;
         quiesce(&api, |of| of == namespace).await;
 
-        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES, EndpointsFrom::Slices).await;
         let binaries = binaries();
         let newest = binaries.last().expect("one is named");
         let oracle = Oracle::start(newest, &plane.kubeconfig(), |profile| {
@@ -327,26 +329,31 @@ pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
         .await;
         let found =
             oracle.agree(&fleet).await.unwrap_or_else(|differences| panic!("{}", differences[0].1));
-        let label = |target: &Discovered, name: &str| {
-            target.get(&format!("__meta_kubernetes_{name}")).cloned().unwrap_or_default()
-        };
-        let of_slices: BTreeSet<(String, String)> = found
-            .values()
-            .flatten()
-            .filter(|target| target.contains_key("__meta_kubernetes_endpointslice_name"))
-            .map(|target| {
-                let by = "endpointslice_label_endpointslice_kubernetes_io_managed_by";
-                (label(target, "service_name"), label(target, by))
-            })
-            .collect();
         let controller = "endpointslice-controller.k8s.io".to_owned();
         let mirroring = "endpointslicemirroring-controller.k8s.io".to_owned();
         let left_behind = BTreeSet::from([
             ("renamed".to_owned(), controller.clone()),
             ("unselects".to_owned(), controller),
             // Its Endpoints are left behind too, and now they are mirrored.
-            ("unselects".to_owned(), mirroring),
+            ("unselects".to_owned(), mirroring.clone()),
         ]);
-        assert_eq!(of_slices, left_behind);
+        assert_eq!(of_slices(found.values().flatten()), left_behind);
+
+        let derives = Fleet::start(&plane.kubeconfig(), &NODES[..1], DERIVED).await;
+        let url = format!("{}/sd/endpointslice?namespace={namespace}", derives.sidecars[0].url);
+        let derived = discovered(&get(&url).await.unwrap());
+        assert_eq!(of_slices(&derived), BTreeSet::from([("unselects".to_owned(), mirroring)]));
     });
+}
+
+/// The Services that targets of slices are of, and who manages the slices.
+fn of_slices<'a>(targets: impl IntoIterator<Item = &'a Discovered>) -> BTreeSet<(String, String)> {
+    let label = |target: &Discovered, name: &str| {
+        target.get(&format!("__meta_kubernetes_{name}")).cloned().unwrap_or_default()
+    };
+    let of_slices = targets
+        .into_iter()
+        .filter(|target| target.contains_key("__meta_kubernetes_endpointslice_address_type"));
+    let by = "endpointslice_label_endpointslice_kubernetes_io_managed_by";
+    of_slices.map(|target| (label(target, "service_name"), label(target, by))).collect()
 }

@@ -6,6 +6,7 @@ use super::random_cluster::{NODES, UNKNOWN_NODE};
 use super::support::http::get;
 use super::support::prometheus::{Discovered, Prometheus, node_of};
 use super::support::served::Served;
+use nodelocal_sd::index::{Deriving, EndpointsFrom, ForeignSlices, KubeletAddress};
 use nodelocal_sd::kube::Source;
 use nodelocal_sd::targets::Profile;
 use serde::Deserialize;
@@ -24,11 +25,17 @@ pub(crate) struct Oracle {
     pub(crate) jobs: Vec<Job>,
 }
 
-/// A sidecar on each node.
+/// Sidecars, on each node at least one.
 pub(crate) struct Fleet {
-    /// The node, and where its sidecar is.
-    pub(crate) urls: Vec<(String, String)>,
+    pub(crate) sidecars: Vec<At>,
     _served: Vec<Served>,
+}
+
+/// A sidecar, wherever it runs.
+pub(crate) struct At {
+    pub(crate) node: String,
+    pub(crate) url: String,
+    pub(crate) from: EndpointsFrom,
 }
 
 /// What the jobs found, on both sides, by the position of the job.
@@ -43,23 +50,41 @@ const THROTTLE: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
+/// Where derived endpoints come from. All foreign slices are watched, so that nothing but the labels that
+/// cannot be known may differ.
+pub(crate) const DERIVED: EndpointsFrom = EndpointsFrom::Pods(Deriving {
+    foreign_slices: ForeignSlices::All,
+    kubelet_address: KubeletAddress::InternalFirst,
+});
+
 // === impl Fleet ===
 
 impl Fleet {
-    pub(crate) async fn start(kubeconfig: &Path, nodes: &[&str]) -> Self {
+    /// A sidecar on each of these nodes.
+    pub(crate) async fn start(kubeconfig: &Path, nodes: &[&str], from: EndpointsFrom) -> Self {
         let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
-        let (mut urls, mut served) = (Vec::new(), Vec::new());
+        let (mut sidecars, mut served) = (Vec::new(), Vec::new());
         for node in nodes {
-            let sidecar = Served::start(&source, node).await;
-            urls.push(((*node).to_owned(), sidecar.url.clone()));
+            let sidecar = Served::start_from(from, &source, node).await;
+            sidecars.push(At { node: (*node).to_owned(), url: sidecar.url.clone(), from });
             served.push(sidecar);
         }
-        Self { urls, _served: served }
+        Self { sidecars, _served: served }
+    }
+
+    /// Sidecars of both modes. Of a node that does not exist only slices can tell: the controllers leave
+    /// its Pods out, while a sidecar takes its own node to be there.
+    pub(crate) async fn of_both_modes(kubeconfig: &Path) -> Self {
+        let mut both = Self::start(kubeconfig, &ALL_NODES, EndpointsFrom::Slices).await;
+        let derives = Self::start(kubeconfig, &NODES, DERIVED).await;
+        both.sidecars.extend(derives.sidecars);
+        both._served.extend(derives._served);
+        both
     }
 
     /// Sidecars that run elsewhere.
-    pub(crate) fn at(urls: Vec<(String, String)>) -> Self {
-        Self { urls, _served: Vec::new() }
+    pub(crate) fn at(sidecars: Vec<At>) -> Self {
+        Self { sidecars, _served: Vec::new() }
     }
 }
 
@@ -154,16 +179,20 @@ impl Oracle {
         expected: &[Discovered],
         fleet: &Fleet,
     ) -> Result<(), String> {
-        for (node, url) in &fleet.urls {
-            let ours = discovered(&get(&job.url(url, self.profile)).await?);
+        for At { node, url, from } in &fleet.sidecars {
+            let mut ours = discovered(&get(&job.url(url, self.profile)).await?);
             let of_node = |target: &&Discovered| node_of(target) == Some(node);
-            let expected: Vec<_> = expected.iter().filter(of_node).cloned().collect();
+            let mut expected: Vec<_> = expected.iter().filter(of_node).cloned().collect();
+            if from.is_pods() {
+                (ours, expected) = (derivable(ours), derivable(expected));
+            }
             if ours != expected {
-                return Err(format!("{job}: {}", difference(node, &ours, &expected)));
+                let mode = if from.is_pods() { "derived" } else { "read" };
+                return Err(format!("{job}: {}, {mode}: {}", node, difference(&ours, &expected)));
             }
         }
         let elsewhere = |target: &&Discovered| {
-            node_of(target).is_some_and(|node| fleet.urls.iter().all(|(of, _)| *of != node))
+            node_of(target).is_some_and(|node| fleet.sidecars.iter().all(|at| at.node != node))
         };
         match expected.iter().find(elsewhere) {
             None => Ok(()),
@@ -203,12 +232,25 @@ pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
     targets
 }
 
+/// Without what only a slice that was read can have.
+fn derivable(mut targets: Vec<Discovered>) -> Vec<Discovered> {
+    let time = "endpoints_kubernetes_io_last_change_trigger_time";
+    for target in &mut targets {
+        for unknown in ["name", &format!("annotation_{time}"), &format!("annotationpresent_{time}")]
+        {
+            target.remove(&format!("__meta_kubernetes_endpointslice_{unknown}"));
+        }
+    }
+    targets.sort();
+    targets
+}
+
 /// What only one side has, briefly.
-fn difference(node: &str, ours: &[Discovered], expected: &[Discovered]) -> String {
+fn difference(ours: &[Discovered], expected: &[Discovered]) -> String {
     let only = |these: &[Discovered], those: &[Discovered]| {
         let such: Vec<_> =
             these.iter().filter(|target| !those.contains(target)).take(2).cloned().collect();
         format!("{such:#?}")
     };
-    format!("{node}: only ours {}\nonly its own {}", only(ours, expected), only(expected, ours))
+    format!("only ours {}\nonly its own {}", only(ours, expected), only(expected, ours))
 }

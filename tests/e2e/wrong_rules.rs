@@ -8,8 +8,10 @@
 use super::api::Api;
 use super::control_plane::{ControlPlane, free_ports};
 use super::differential::smallest;
-use super::oracle::{ALL_NODES, Fleet, Found, Oracle};
+use super::oracle::{ALL_NODES, At, DERIVED, Fleet, Found, Oracle};
+use super::random_cluster::NODES;
 use super::support::http::{eventually, get};
+use nodelocal_sd::index::EndpointsFrom;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -269,33 +271,33 @@ fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-/// A sidecar on each node that follows that rule.
+/// Sidecars of both modes that follow that rule.
 async fn start(plane: &ControlPlane, binary: &Path, rule: &str) -> (Fleet, Vec<Process>) {
-    let ports: [u16; ALL_NODES.len()] = free_ports();
-    let (mut urls, mut processes) = (Vec::new(), Vec::new());
-    for (node, port) in ALL_NODES.into_iter().zip(ports) {
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(binary)
-            .args(["run", "--node-name", node, "--admin-listen", "127.0.0.1:0", "--listen"])
-            .arg(format!("127.0.0.1:{port}"))
-            .arg("--kubeconfig")
-            .arg(plane.kubeconfig())
-            .env(VARIABLE, rule)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the copy can be started");
-        processes.push(Process(child));
-        urls.push((node.to_owned(), format!("http://127.0.0.1:{port}")));
+    let ports: [u16; ALL_NODES.len() + NODES.len()] = free_ports();
+    let read = ALL_NODES.map(|node| (node, EndpointsFrom::Slices));
+    let derived = NODES.map(|node| (node, DERIVED));
+    let (mut sidecars, mut processes) = (Vec::new(), Vec::new());
+    for ((node, from), port) in read.into_iter().chain(derived).zip(ports) {
+        let mut run = Command::new("setpriv");
+        run.args(["--pdeathsig", "KILL", "--"]).arg(binary).args(["run", "--node-name", node]);
+        run.args(["--admin-listen", "127.0.0.1:0", "--listen", &format!("127.0.0.1:{port}")]);
+        match from {
+            EndpointsFrom::Slices => run.args(["--endpoints-from", "slices"]),
+            EndpointsFrom::Pods(_) => run.args(["--foreign-slices", "all"]),
+        };
+        run.arg("--kubeconfig").arg(plane.kubeconfig()).env(VARIABLE, rule);
+        run.stdout(Stdio::null()).stderr(Stdio::null());
+        processes.push(Process(run.spawn().expect("the copy can be started")));
+        let url = format!("http://127.0.0.1:{port}");
+        sidecars.push(At { node: node.to_owned(), url, from });
     }
-    for (node, url) in &urls {
-        for role in ["pod", "endpointslice", "node"] {
-            eventually(&format!("{node} serves {role}"), || get_owned(format!("{url}/sd/{role}")))
-                .await;
+    for At { node, url, .. } in &sidecars {
+        for role in ["pod", "endpointslice", "endpoints", "node"] {
+            let url = format!("{url}/sd/{role}");
+            eventually(&format!("{node} serves {role}"), || get_owned(url.clone())).await;
         }
     }
-    (Fleet::at(urls), processes)
+    (Fleet::at(sidecars), processes)
 }
 
 async fn get_owned(url: String) -> Result<String, String> {

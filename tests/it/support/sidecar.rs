@@ -1,6 +1,6 @@
 //! The pure part of a sidecar: an index that is told of changes, and the targets it gives.
 
-use nodelocal_sd::index::{Change, Index, ListOutcome, OwnerKey, Snapshot, Update};
+use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, OwnerKey, Snapshot, Update};
 use nodelocal_sd::objects::{
     EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
 };
@@ -65,7 +65,8 @@ impl Cluster {
 
 impl Sidecar {
     pub(crate) fn of_node(node: &str) -> Self {
-        Self { index: Index::new(node), snapshot: Snapshot::of_node(node) }
+        let from = EndpointsFrom::Slices;
+        Self { index: Index::new(node, from), snapshot: Snapshot::of_node(node, from) }
     }
 
     /// An object was added or changed.

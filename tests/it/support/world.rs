@@ -64,7 +64,7 @@ pub(crate) fn pod(name: &str, node: &str, ip: &str) -> Value {
             {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true}]},
         "spec": {"nodeName": node, "containers": [
             {"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]}]},
-        "status": {"phase": "Running", "podIP": ip, "hostIP": "10.0.0.1",
+        "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "10.0.0.1",
             "conditions": [{"type": "Ready", "status": "True"}]}})
 }
 
@@ -72,7 +72,8 @@ pub(crate) fn pod(name: &str, node: &str, ip: &str) -> Value {
 pub(crate) fn service(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": name, "namespace": "shop", "labels": {"app": name}},
-        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}]}})
+        "spec": {"selector": {"app": name}, "clusterIP": "10.96.0.1", "ipFamilies": ["IPv4"],
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]}})
 }
 
 /// The slice of the Service `web`, as the endpointslice controller writes it, with these Pods.

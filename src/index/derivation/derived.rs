@@ -1,0 +1,207 @@
+//! The derived slices, kept as long as what they were derived from stays.
+
+use super::foreign::needs_foreign_slices;
+use super::slices::{Around, slices_of};
+use crate::objects::{EndpointSlice, InNamespace, Pod, Service, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What follows from Pods, Services and the own Node. Never changes once published.
+#[derive(Debug, Default)]
+pub struct Derived {
+    slices: BTreeMap<Arc<str>, Arc<[EndpointSlice]>>,
+    /// The namespaces with a Service whose slices somebody else writes.
+    pub needing_foreign_slices: BTreeSet<Arc<str>>,
+}
+
+/// Derives, one namespace at a time. Stores share what does not change, so whether the Pods or the
+/// Services of a namespace have changed is told by comparing two pointers: then all of the namespace
+/// is derived anew. There is nothing that could drift, and an update costs its namespace.
+#[derive(Debug, Default)]
+pub(in crate::index) struct Derivation {
+    around: Around,
+    namespaces: BTreeMap<Arc<str>, OfNamespace>,
+}
+
+/// What was derived for a namespace, and from what.
+#[derive(Debug)]
+struct OfNamespace {
+    services: Arc<InNamespace<Service>>,
+    pods: Option<Arc<InNamespace<Pod>>>,
+    slices: Arc<[EndpointSlice]>,
+    needs_foreign_slices: bool,
+}
+
+// === impl Derived ===
+
+impl Derived {
+    /// All slices, in ascending order of namespace, then Service.
+    pub fn slices(&self) -> impl Iterator<Item = &EndpointSlice> {
+        self.slices.values().flat_map(|slices| &**slices)
+    }
+}
+
+// === impl Derivation ===
+
+impl Derivation {
+    /// What follows now; `None` if that is what followed before.
+    pub(in crate::index) fn follow(
+        &mut self,
+        services: &Store<Service>,
+        pods: &Store<Pod>,
+        around: &Around,
+    ) -> Option<Derived> {
+        let mut changed = false;
+        if !self.around.is_same(around) {
+            self.around = around.clone();
+            self.namespaces.clear();
+            changed = true;
+        }
+        let before = self.namespaces.len();
+        self.namespaces.retain(|name, _| services.namespace(name).is_some());
+        changed |= self.namespaces.len() < before;
+        for (name, services) in services.namespaces() {
+            let pods = pods.namespace(name);
+            if self.namespaces.get(name).is_some_and(|known| known.follows_from(services, pods)) {
+                continue;
+            }
+            let derived = OfNamespace::derive(services, pods, around);
+            self.namespaces.insert(Arc::clone(name), derived);
+            changed = true;
+        }
+        changed.then(|| self.derived())
+    }
+
+    fn derived(&self) -> Derived {
+        let with_slices = self.namespaces.iter().filter(|(_, derived)| !derived.slices.is_empty());
+        let needing = self.namespaces.iter().filter(|(_, derived)| derived.needs_foreign_slices);
+        Derived {
+            slices: with_slices
+                .map(|(name, derived)| (Arc::clone(name), Arc::clone(&derived.slices)))
+                .collect(),
+            needing_foreign_slices: needing.map(|(name, _)| Arc::clone(name)).collect(),
+        }
+    }
+}
+
+// === impl OfNamespace ===
+
+impl OfNamespace {
+    fn derive(
+        services: &Arc<InNamespace<Service>>,
+        pods: Option<&Arc<InNamespace<Pod>>>,
+        around: &Around,
+    ) -> Self {
+        let own_pods = pods.into_iter().flat_map(|pods| pods.values()).map(|pod| &**pod);
+        let slices = slices_of(services.values().map(|service| &**service), own_pods, around);
+        Self {
+            services: Arc::clone(services),
+            pods: pods.map(Arc::clone),
+            slices: slices.into(),
+            needs_foreign_slices: services.values().any(|service| needs_foreign_slices(service)),
+        }
+    }
+
+    fn follows_from(
+        &self,
+        services: &Arc<InNamespace<Service>>,
+        pods: Option<&Arc<InNamespace<Pod>>>,
+    ) -> bool {
+        Arc::ptr_eq(&self.services, services)
+            && match (&self.pods, pods) {
+                (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
+                (ours, theirs) => ours.is_none() && theirs.is_none(),
+            }
+    }
+}
+
+// === impl Around ===
+
+impl Around {
+    fn is_same(&self, other: &Self) -> bool {
+        self.controller == other.controller
+            && self.node_deleted == other.node_deleted
+            && self.kubelet_address == other.kubelet_address
+            && match (&self.node, &other.node) {
+                (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
+                (ours, theirs) => ours.is_none() && theirs.is_none(),
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::derivation::testing::{node, pod, service, service_port};
+    use crate::objects::TargetPort;
+
+    fn web() -> Service {
+        let port = service_port("http", "TCP", TargetPort::Number(80));
+        Service { ports: [port].into(), ..service("web").selecting(&[("app", "web")]).0 }
+    }
+
+    fn in_namespace(service: Service, namespace: &str) -> Service {
+        let mut service = service;
+        service.meta.key.namespace = namespace.into();
+        service
+    }
+
+    #[test]
+    fn only_what_changed_is_derived_anew() {
+        let mut services: Store<Service> =
+            [web(), in_namespace(web(), "other")].into_iter().collect();
+        let mut pods: Store<Pod> = [pod("p").0].into_iter().collect();
+        let around = Around::default();
+        let mut derivation = Derivation::default();
+        let first = derivation.follow(&services, &pods, &around).expect("slices");
+        assert_eq!(first.slices().count(), 1);
+        assert!(derivation.follow(&services, &pods, &around).is_none());
+
+        services.insert(in_namespace(web(), "third"));
+        let second = derivation.follow(&services, &pods, &around).expect("a new namespace");
+        assert!(Arc::ptr_eq(&first.slices["n"], &second.slices["n"]));
+
+        pods.insert(pod("q").0);
+        let third = derivation.follow(&services, &pods, &around).expect("a new Pod");
+        let endpoints = |derived: &Derived| derived.slices["n"][0].endpoints.len();
+        assert_eq!([endpoints(&second), endpoints(&third)], [1, 2]);
+    }
+
+    #[test]
+    fn what_is_gone_is_gone() {
+        let services: Store<Service> = [web()].into_iter().collect();
+        let pods: Store<Pod> = [pod("p").0].into_iter().collect();
+        for (services_left, pods_left) in
+            [(Store::default(), pods.clone()), (services.clone(), Store::default())]
+        {
+            let mut derivation = Derivation::default();
+            derivation.follow(&services, &pods, &Around::default());
+            let left = derivation.follow(&services_left, &pods_left, &Around::default());
+            assert_eq!(left.expect("a change").slices().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_changed_node_changes_all() {
+        let services: Store<Service> = [web()].into_iter().collect();
+        let pods: Store<Pod> = [pod("p").0].into_iter().collect();
+        let mut derivation = Derivation::default();
+        derivation.follow(&services, &pods, &Around::default());
+        let around = Around { node: Some(Arc::new(node(&[]))), ..Around::default() };
+        assert!(derivation.follow(&services, &pods, &around).is_some());
+        assert!(derivation.follow(&services, &pods, &around).is_none(), "the same Node");
+        let gone = Around { node_deleted: true, ..Around::default() };
+        let derived = derivation.follow(&services, &pods, &gone).expect("a change");
+        assert_eq!(derived.slices().count(), 0);
+    }
+
+    #[test]
+    fn namespaces_that_need_foreign_slices() {
+        let lone = service("lone").in_namespace("b").0;
+        let services: Store<Service> = [web(), lone].into_iter().collect();
+        let derived = Derivation::default()
+            .follow(&services, &Store::default(), &Around::default())
+            .expect("a change");
+        assert_eq!(derived.needing_foreign_slices, ["b".into()].into());
+    }
+}
