@@ -96,14 +96,14 @@ impl Index {
     /// Before each snapshot, so that none has Pods or Services without their endpoints.
     fn derive(&mut self) {
         let EndpointsFrom::Pods(deriving) = self.state.endpoints_from else { return };
-        let Snapshot { node, nodes, pods, services, .. } = &self.state;
+        let Snapshot { node, nodes, pods, services, slices, .. } = &self.state;
         let around = Around {
             controller: self.controller,
             node: nodes.get("", node).cloned(),
             node_deleted: self.node_deleted,
             kubelet_address: deriving.kubelet_address,
         };
-        if let Some(derived) = self.derivation.follow(services, pods, &around) {
+        if let Some(derived) = self.derivation.follow((services, pods, slices), &around) {
             self.state.derived = Arc::new(derived);
         }
     }

@@ -6,9 +6,12 @@ use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
 use serde::Deserialize;
 
-/// Set since Kubernetes 1.33. An older controller does not sign what it writes.
-const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
-const ENDPOINTS_CONTROLLER: &str = "endpoint-controller";
+/// The label that says who writes Endpoints. Set since Kubernetes 1.33; an older controller does not sign
+/// what it writes.
+pub const ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+
+/// Who writes the Endpoints of Services with a selector.
+pub const ENDPOINTS_CONTROLLER: &str = "endpoint-controller";
 
 /// Endpoints; once [cut down](Self::of_node), with the addresses that can matter to one node.
 ///
@@ -82,7 +85,7 @@ impl Endpoints {
     /// are kept, whatever their `nodeName` (see [`Located::matters`]).
     #[must_use]
     pub fn of_node(mut self, node: &str) -> Self {
-        let managed = self.meta.labels.get(MANAGED_BY) == Some(ENDPOINTS_CONTROLLER);
+        let managed = self.meta.labels.get(ENDPOINTS_MANAGED_BY) == Some(ENDPOINTS_CONTROLLER);
         let mut dropped = 0;
         let mut cut = |addresses: &mut Box<[EndpointAddress]>| {
             let mut kept = std::mem::take(addresses).into_vec();
@@ -166,7 +169,7 @@ mod tests {
         assert_eq!(shown(&foreign), kept);
         assert_eq!((foreign.dropped, foreign.subsets.len()), (3, 1));
 
-        let labels = format!(r#""labels":{{"{MANAGED_BY}":"{ENDPOINTS_CONTROLLER}"}}"#);
+        let labels = format!(r#""labels":{{"{ENDPOINTS_MANAGED_BY}":"{ENDPOINTS_CONTROLLER}"}}"#);
         let managed = decode(&format!(r#"{{"metadata":{{"name":"s",{labels}}},{SUBSETS}}}"#));
         assert_eq!(shown(&managed), [("own", true), ("none", true), ("own-node-ref", false)]);
         assert_eq!(managed.dropped, 4);

@@ -20,7 +20,10 @@ mod store;
 mod string_map;
 mod wire;
 
-pub use endpoints::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints};
+pub use endpoints::{
+    ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, EndpointAddress, EndpointPort, EndpointSubset,
+    Endpoints,
+};
 pub use located::{Located, TargetRef};
 pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};

@@ -127,17 +127,21 @@ impl Query {
         } = self.attach;
         let mut needed = match self.role {
             Role::Pod => ResourceSet::EMPTY.with(Resource::Pods),
-            Role::EndpointSlice => {
-                [Resource::Pods, Resource::Services, Resource::EndpointSlices].into_iter().collect()
-            }
-            Role::Endpoints => {
-                [Resource::Pods, Resource::Services, Resource::Endpoints].into_iter().collect()
+            Role::EndpointSlice | Role::Endpoints => {
+                // Where Endpoints are derived, those of others are read off the slices that mirror them.
+                let read = if self.role == Role::Endpoints && !endpoints_from.is_pods() {
+                    Resource::Endpoints
+                } else {
+                    Resource::EndpointSlices
+                };
+                [Resource::Pods, Resource::Services, read].into_iter().collect()
             }
             Role::Node => ResourceSet::EMPTY.with(Resource::Nodes),
         };
-        let derives = self.role == Role::EndpointSlice && endpoints_from.is_pods();
+        let is_of_endpoints = matches!(self.role, Role::EndpointSlice | Role::Endpoints);
+        let derives = is_of_endpoints && endpoints_from.is_pods();
         for (asked, resource) in [
-            (node || derives, Resource::Nodes), // a derived endpoint has the Node's zone
+            (node || derives, Resource::Nodes), // for its zone, and for the kubelet's address
             (namespace, Resource::Namespaces),
             (deployment, Resource::ReplicaSets),
             (cronjob, Resource::Jobs),

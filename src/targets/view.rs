@@ -37,18 +37,16 @@ impl<'a> View<'a> {
         let selector = &query.selectors.endpointslice;
         let read = seen(&snapshot.slices, &query.namespaces, selector)
             .filter(|slice| !snapshot.is_derived_too(slice));
-        let derived = snapshot.derived.slices().filter(|slice| {
-            let namespace = &*slice.meta.key.namespace;
-            (query.namespaces.is_empty() || query.namespaces.contains(namespace))
-                && selector.selects(*slice)
-        });
-        read.chain(derived)
+        read.chain(seen_of(snapshot.derived.slices(), &query.namespaces, selector))
     }
 
-    /// The Endpoints, for role endpoints.
+    /// The Endpoints, for role endpoints: those that were read, or those that were derived.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = &'a Endpoints> {
-        let query = self.query;
-        seen(&self.snapshot.endpoints, &query.namespaces, &query.selectors.endpoints)
+        let Self { snapshot, query, .. } = *self;
+        let selector = &query.selectors.endpoints;
+        let read = seen(&snapshot.endpoints, &query.namespaces, selector);
+        let derived = snapshot.endpoints_from.is_pods().then(|| snapshot.derived.endpoints());
+        read.chain(seen_of(derived.into_iter().flatten(), &query.namespaces, selector))
     }
 
     /// The Nodes, for role node.
@@ -99,6 +97,17 @@ impl<'a> View<'a> {
     pub(super) fn namespace(&self, name: &str) -> Option<&'a Namespace> {
         self.snapshot.namespaces.get("", name).map(|n| &**n)
     }
+}
+
+fn seen_of<'a, T: Selectable + 'a>(
+    derived: impl Iterator<Item = &'a T>,
+    namespaces: &'a BTreeSet<String>,
+    selector: &'a Selector,
+) -> impl Iterator<Item = &'a T> {
+    derived.filter(|object| {
+        let namespace = &*object.meta().key.namespace;
+        (namespaces.is_empty() || namespaces.contains(namespace)) && selector.selects(*object)
+    })
 }
 
 fn seen<'a, T: Stored + Selectable>(

@@ -169,16 +169,20 @@ impl Oracle {
         if by_itself.is_empty() && job.is_whole {
             return Err(format!("{job}: kubernetes_sd has no targets"));
         }
-        self.differs(job, &by_itself, fleet).await.map(|()| by_itself)
+        match self.difference(job, &by_itself, fleet).await? {
+            None => Ok(by_itself),
+            Some(difference) => Err(difference),
+        }
     }
 
-    /// Whether the fleet serves these targets, each from its node and from no other.
-    pub(crate) async fn differs(
+    /// How what the fleet serves differs from these targets: each must come from its node and from no
+    /// other. An error is no answer, which says nothing.
+    pub(crate) async fn difference(
         &self,
         job: &Job,
         expected: &[Discovered],
         fleet: &Fleet,
-    ) -> Result<(), String> {
+    ) -> Result<Option<String>, String> {
         for At { node, url, from } in &fleet.sidecars {
             let mut ours = discovered(&get(&job.url(url, self.profile)).await?);
             let of_node = |target: &&Discovered| node_of(target) == Some(node);
@@ -188,16 +192,15 @@ impl Oracle {
             }
             if ours != expected {
                 let mode = if from.is_pods() { "derived" } else { "read" };
-                return Err(format!("{job}: {}, {mode}: {}", node, difference(&ours, &expected)));
+                let difference = difference(&ours, &expected);
+                return Ok(Some(format!("{job}: {node}, {mode}: {difference}")));
             }
         }
         let elsewhere = |target: &&Discovered| {
             node_of(target).is_some_and(|node| fleet.sidecars.iter().all(|at| at.node != node))
         };
-        match expected.iter().find(elsewhere) {
-            None => Ok(()),
-            Some(target) => Err(format!("{job}: no sidecar is on the node of {target:?}")),
-        }
+        let nowhere = expected.iter().find(elsewhere);
+        Ok(nowhere.map(|target| format!("{job}: no sidecar is on the node of {target:?}")))
     }
 }
 
@@ -236,9 +239,11 @@ pub(crate) fn discovered(body: &str) -> Vec<Discovered> {
 fn derivable(mut targets: Vec<Discovered>) -> Vec<Discovered> {
     let time = "endpoints_kubernetes_io_last_change_trigger_time";
     for target in &mut targets {
-        for unknown in ["name", &format!("annotation_{time}"), &format!("annotationpresent_{time}")]
-        {
-            target.remove(&format!("__meta_kubernetes_endpointslice_{unknown}"));
+        target.remove("__meta_kubernetes_endpointslice_name");
+        for resource in ["endpointslice", "endpoints"] {
+            for kind in ["annotation", "annotationpresent"] {
+                target.remove(&format!("__meta_kubernetes_{resource}_{kind}_{time}"));
+            }
         }
     }
     targets.sort();

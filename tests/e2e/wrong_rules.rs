@@ -23,11 +23,15 @@ type WrongRule = (&'static str, &'static str, &'static str, &'static str);
 const ENDPOINTSLICE: &str = "src/targets/role_endpointslice.rs";
 const ENDPOINTS: &str = "src/targets/role_endpoints.rs";
 const CONTAINER_PORTS: &str = "src/targets/container_ports.rs";
+const DERIVED_ENDPOINT: &str = "src/index/derivation/endpoint.rs";
+const DERIVED_ENDPOINTS: &str = "src/index/derivation/endpoints.rs";
+const DERIVED_LABELS: &str = "src/index/derivation/labels.rs";
+const DERIVED_PORTS: &str = "src/index/derivation/ports.rs";
 const POD: &str = "src/targets/role_pod.rs";
 const VIEW: &str = "src/targets/view.rs";
 const DRAFT: &str = "src/targets/draft.rs";
 
-const RULES: [WrongRule; 21] = [
+const RULES: [WrongRule; 34] = [
     (
         "the first matching container wins",
         CONTAINER_PORTS,
@@ -128,6 +132,88 @@ const RULES: [WrongRule; 21] = [
         ".filter(|subset| WRONG || !subset.ports.is_empty())",
     ),
     (
+        "derived: Pods that have ended are endpoints",
+        "src/index/derivation/pairs.rs",
+        "pods.filter(|pod| has_not_ended(pod) &&",
+        "pods.filter(|pod| (WRONG || has_not_ended(pod)) &&",
+    ),
+    (
+        "derived: one label of the selector is enough",
+        "src/index/derivation/pairs.rs",
+        "selector.iter().all(|(key, value)| pod.meta.labels.get(key) == Some(value))",
+        "{
+             let has = |(key, value): (&str, &str)| pod.meta.labels.get(key) == Some(value);
+             if WRONG { selector.iter().any(has) } else { selector.iter().all(has) }
+         }",
+    ),
+    (
+        "derived: a terminating Pod is ready",
+        DERIVED_ENDPOINT,
+        "serving && !pod.deleted",
+        "serving && (WRONG || !pod.deleted)",
+    ),
+    (
+        "derived: addresses that are not ready are never published",
+        DERIVED_ENDPOINT,
+        "ready: Some(service.publish_not_ready ||",
+        "ready: Some(!WRONG && service.publish_not_ready ||",
+    ),
+    (
+        "derived: no zone",
+        DERIVED_ENDPOINT,
+        "filter(|zone| !zone.is_empty())",
+        "filter(|zone| !zone.is_empty() && !WRONG)",
+    ),
+    (
+        "derived: a hostname in every Service",
+        DERIVED_ENDPOINT,
+        "hostname: has_hostname_in(service, pod).then(",
+        "hostname: (has_hostname_in(service, pod) || WRONG && !pod.hostname.is_empty()).then(",
+    ),
+    (
+        "derived: a named port of another protocol",
+        DERIVED_PORTS,
+        "*port.protocol == *protocol",
+        "(WRONG || *port.protocol == *protocol)",
+    ),
+    (
+        "derived: no named ports of sidecars",
+        DERIVED_PORTS,
+        "controller.finds_sidecar_ports() &&",
+        "controller.finds_sidecar_ports() && !WRONG &&",
+    ),
+    (
+        "derived: a label that the controller reserves is copied",
+        DERIVED_LABELS,
+        ".filter(move |(key, _)| !reserved(key))",
+        ".filter(move |(key, _)| WRONG || !reserved(key))",
+    ),
+    (
+        "derived: both families of every Service",
+        "src/index/derivation/families.rs",
+        "families.dedup();",
+        "families.dedup();
+         if WRONG { families = vec![Family::V4, Family::V6]; }",
+    ),
+    (
+        "derived: terminating Pods in Endpoints",
+        DERIVED_ENDPOINTS,
+        "pod.deleted && !service.publish_not_ready",
+        "pod.deleted && !service.publish_not_ready && !WRONG",
+    ),
+    (
+        "derived: a headless mark of the user in Endpoints",
+        DERIVED_LABELS,
+        "filter(|(key, _)| *key != HEADLESS)",
+        "filter(|(key, _)| WRONG || *key != HEADLESS)",
+    ),
+    (
+        "derived: Endpoints are not read back",
+        DERIVED_ENDPOINTS,
+        "labels.get(MANAGED_BY) == Some(MIRRORING)",
+        "labels.get(MANAGED_BY) == Some(MIRRORING) && !WRONG",
+    ),
+    (
         "Pods of unknown Nodes are kept",
         POD,
         "&& view.node(&pod.node_name).is_none()",
@@ -205,9 +291,11 @@ async fn first_difference(
     found: &Found,
     fleet: &Fleet,
 ) -> Option<(usize, String)> {
-    for (job, expected) in found {
-        if let Err(difference) = oracle.differs(&oracle.jobs[*job], expected, fleet).await {
-            return Some((*job, difference));
+    for (number, expected) in found {
+        let job = &oracle.jobs[*number];
+        let ask = || oracle.difference(job, expected, fleet);
+        if let Some(difference) = eventually(&format!("{job} is answered"), ask).await {
+            return Some((*number, difference));
         }
     }
     None

@@ -28,4 +28,9 @@ impl Controller {
     pub fn prints_addresses(self) -> bool {
         self >= Self::V1_33
     }
+
+    /// Whether the controller of Endpoints signs what it writes.
+    pub fn signs_endpoints(self) -> bool {
+        self >= Self::V1_33
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn endpoint_of(
 }
 
 /// Whether the Pod has a DNS name of its own below that of the Service.
-fn has_hostname_in(service: &Service, pod: &Pod) -> bool {
+pub(super) fn has_hostname_in(service: &Service, pod: &Pod) -> bool {
     !pod.hostname.is_empty() && *pod.subdomain == *service.meta.key.name
 }
 

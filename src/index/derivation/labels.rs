@@ -1,6 +1,13 @@
-//! Labels of slices.
+//! Labels of slices, and of Endpoints.
 
-use crate::objects::{ENDPOINTSLICE_CONTROLLER, MANAGED_BY, SERVICE_NAME, Service, StringMap};
+use super::controller::Controller;
+use crate::objects::{
+    ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, ENDPOINTSLICE_CONTROLLER, EndpointSlice,
+    MANAGED_BY, SERVICE_NAME, Service, StringMap,
+};
+
+/// Who writes the kubelets'.
+pub(super) const OPERATOR: &str = "prometheus-operator";
 
 /// Marks the slices of a headless Service, with an empty value.
 const HEADLESS: &str = "service.kubernetes.io/headless";
@@ -14,7 +21,23 @@ pub(super) fn labels_of_slices(service: &Service) -> StringMap {
 
 /// The labels of the slices that prometheus-operator writes for its kubelet Service.
 pub(super) fn labels_of_kubelet_slices(service: &Service) -> StringMap {
-    mirrored(service).chain(written_by(service, "prometheus-operator")).collect()
+    mirrored(service).chain(written_by(service, OPERATOR)).collect()
+}
+
+/// The labels that the endpoints controller gives the Endpoints of that Service: all of the Service's,
+/// but for its mark of headless ones.
+pub(super) fn labels_of_endpoints(service: &Service, controller: Controller) -> StringMap {
+    let signature = (ENDPOINTS_MANAGED_BY, ENDPOINTS_CONTROLLER);
+    let signature = controller.signs_endpoints().then_some(signature);
+    let headless = service.is_headless().then_some((HEADLESS, ""));
+    let own = service.meta.labels.iter().filter(|(key, _)| *key != HEADLESS);
+    own.chain(headless).chain(signature).collect()
+}
+
+/// The labels of the Endpoints that a slice was made from: all but those that say so.
+pub(super) fn labels_of_mirrored(slice: &EndpointSlice) -> StringMap {
+    let labels = slice.meta.labels.iter();
+    labels.filter(|(key, _)| ![SERVICE_NAME, MANAGED_BY].contains(key)).collect()
 }
 
 fn mirrored(service: &Service) -> impl Iterator<Item = (&str, &str)> {

@@ -8,7 +8,7 @@
 //!
 //! One file for each rule: which Pods a Service has (`pairs`), address families (`families`),
 //! ports (`ports`), what an endpoint says (`endpoint`), labels (`labels`). `slices` puts them
-//! together for a namespace. The one other author whose slices follow from what is known is
+//! together for a namespace; `endpoints` does the same for their older form. The one other author whose slices follow from what is known is
 //! prometheus-operator (`kubelet`); where the rest may be is told by `foreign`. `derived` keeps the
 //! results.
 //!
@@ -18,6 +18,7 @@
 mod controller;
 mod derived;
 mod endpoint;
+mod endpoints;
 mod families;
 mod foreign;
 mod kubelet;
