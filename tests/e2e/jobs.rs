@@ -224,9 +224,9 @@ impl Job {
         }
     }
 
-    /// Lets it find nothing; otherwise a job that finds all in a namespace must find something.
-    pub(crate) fn may_be_empty(&mut self) {
-        self.is_whole = false;
+    /// Whether its targets are endpoints.
+    pub(crate) fn is_of_endpoints(&self) -> bool {
+        self.query.starts_with("/sd/endpoint")
     }
 
     /// The URL that asks a sidecar for the same, in the labels of that profile.

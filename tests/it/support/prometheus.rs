@@ -60,7 +60,9 @@ impl Prometheus {
         let file = data.path().join("prometheus.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
         let storage = if arguments.contains(&"--agent") { "agent" } else { "tsdb" };
-        let mut process = Command::new(binary)
+        let mut process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"]) // also when the test is killed
+            .arg(binary)
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.{storage}.path={}", data.path().join("data").display()))
             .args(arguments)
