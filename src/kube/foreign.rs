@@ -119,7 +119,7 @@ impl ForeignWatches {
                 let entry = self.context.board.part(SLICES, reach);
                 let scope = Scope::foreign_slices(reach.clone());
                 let reflector = Reflector::<EndpointSlice>::new(self.context.clone(), scope, entry);
-                let jitter = self.context.timing.relist_jitter_unselected;
+                let jitter = self.context.timing.open_jitter;
                 let wait = if is_first { Duration::ZERO } else { part_of(jitter) };
                 let task = self.tasks.spawn(async move {
                     sleep(wait).await;
