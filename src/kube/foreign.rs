@@ -7,9 +7,9 @@
 
 use super::kind::Scope;
 use super::reflector::{Context, Reflector};
+use super::tasks::{LOOK_EVERY, end};
 use super::timing::part_of;
 use super::version;
-use super::watches::{LOOK_EVERY, end};
 use crate::demand::UNUSED_AFTER;
 use crate::index::{Change, ForeignSlices, Snapshot, Snapshots};
 use crate::objects::{EndpointSlice, Reach, Resource};

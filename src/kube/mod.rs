@@ -25,6 +25,7 @@ mod owners;
 mod pacer;
 mod reflector;
 mod request;
+mod tasks;
 mod timing;
 mod version;
 mod watch;

@@ -5,6 +5,7 @@ use super::kind::Kind;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
+use super::tasks::{LOOK_EVERY, end};
 use super::timing::Timing;
 use crate::demand::Demand;
 use crate::index::{Change, EndpointsFrom, Snapshots};
@@ -12,7 +13,6 @@ use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, S
 use crate::status::Board;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::info;
@@ -34,9 +34,6 @@ pub struct Watches {
     /// What came of them; tells which owners are missing.
     pub snapshots: Arc<Snapshots>,
 }
-
-/// How often is looked whether a watch has become unused.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
@@ -113,12 +110,4 @@ async fn close(resource: Resource, task: &AbortHandle, context: &Context) {
     end(task).await;
     context.board.close(resource);
     context.tell(Change::Closed(resource)).await;
-}
-
-/// Ends a loop. When this returns its last message has been sent.
-pub(super) async fn end(task: &AbortHandle) {
-    task.abort();
-    while !task.is_finished() {
-        tokio::task::yield_now().await;
-    }
 }
