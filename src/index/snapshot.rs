@@ -30,11 +30,11 @@ pub struct Snapshot {
     /// Slices that were read, with at least one endpoint that can matter here: all, or, where
     /// endpoints are derived, foreign ones.
     pub slices: Store<EndpointSlice>,
-    /// Endpoints with at least one address that can matter here.
-    pub endpoints: Store<Endpoints>,
     /// Of which parts of the cluster they were listed.
     pub slices_listed: Arc<BTreeSet<Reach>>,
-    /// Derived slices.
+    /// Endpoints with at least one address that can matter here.
+    pub endpoints: Store<Endpoints>,
+    /// Derived slices and Endpoints.
     pub derived: Arc<Derived>,
     /// Namespaces.
     pub namespaces: Store<Namespace>,

@@ -13,6 +13,7 @@ use super::version;
 use crate::demand::UNUSED_AFTER;
 use crate::index::{Change, ForeignSlices, Snapshot, Snapshots};
 use crate::objects::{EndpointSlice, Reach, Resource};
+use crate::status::Phase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,9 @@ pub(super) struct ForeignWatches {
 /// after each restart of the API server.
 const MOST_NAMESPACES: usize = 3;
 
+/// How often the version is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(60 * 60);
+
 const SLICES: Resource = Resource::EndpointSlices;
 
 // === impl ForeignWatches ===
@@ -51,11 +55,19 @@ impl ForeignWatches {
     /// controller is known and each watch that is needed has had its first list.
     pub(super) async fn run(mut self) {
         let entry = Arc::clone(self.context.board.of(SLICES));
-        let controller = version::controller(&self.context, &entry).await;
+        let mut controller = version::controller(&self.context, &entry).await;
         self.context.tell(Change::Controller(controller)).await;
+        let mut asked = Instant::now();
         let mut versions = self.snapshots.subscribe();
-        let mut told = BTreeSet::new();
         loop {
+            if asked.elapsed() > ASK_AGAIN {
+                asked = Instant::now();
+                // A cluster may be upgraded while we run, and a first answer may have been a proxy's.
+                controller =
+                    version::controller_now(&self.context, &entry).await.unwrap_or(controller);
+                self.context.tell(Change::Controller(controller)).await;
+            }
+            entry.set_phase(Phase::Watching);
             versions.borrow_and_update();
             let snapshot = self.snapshots.load();
             if let Some(wanted) = self.wanted(&snapshot) {
@@ -64,9 +76,8 @@ impl ForeignWatches {
                 // Before that what is known stays, also of namespaces whose watch has given way to
                 // one for all, or the other way round.
                 if wanted.is_subset(&snapshot.slices_listed) {
-                    if told != wanted {
-                        self.context.tell(Change::SlicesWatched(wanted.clone())).await;
-                        told = wanted;
+                    if *snapshot.slices_listed != wanted {
+                        self.context.tell(Change::SlicesWatched(wanted)).await;
                     }
                     if is_first {
                         self.context.tell(Change::Synced(SLICES)).await;

@@ -10,27 +10,17 @@ use crate::index::Controller;
 use crate::status::{Entry, Outcome, Phase, Verb};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
-/// Finds out which endpointslice controller the cluster has: that of the API server's version. An
-/// upgrade while we run is seen by the next start only; what differs is named ports of sidecars.
-/// Where it cannot be found out, the newest is assumed. `entry` is where trouble is shown.
+/// Finds out which endpointslice controller the cluster has: that of the API server's version. Where that
+/// cannot be found out, the newest is assumed. `entry` is where trouble is shown.
 pub(super) async fn controller(context: &Context, entry: &Entry) -> Controller {
     let mut backoff = Backoff::default();
     loop {
-        context.pacer.wait(Turn::Other).await;
-        let read = read(context).await;
-        let outcome = read.as_ref().map_or_else(Failure::outcome, |_| Outcome::Ok);
-        entry.count_request(Verb::Get, outcome);
-        let failure = match read {
-            Ok(minor) => {
-                entry.clear_trouble();
-                info!(minor, "read the version of the API server");
-                return Controller::of_minor(minor);
-            }
+        let failure = match controller_now(context, entry).await {
+            Ok(controller) => return controller,
             Err(failure) => failure,
         };
-        context.pacer.failed();
         let message = format!("get /version: {failure}");
         if failure.needs_help() || matches!(failure, Failure::Garbled(_)) {
             warn!("{message}; Kubernetes 1.33 or later is assumed");
@@ -43,6 +33,21 @@ pub(super) async fn controller(context: &Context, entry: &Entry) -> Controller {
         }
         sleep(delay_after(&failure, &mut backoff, &context.timing)).await;
     }
+}
+
+/// The same in one try.
+pub(super) async fn controller_now(
+    context: &Context,
+    entry: &Entry,
+) -> Result<Controller, Failure> {
+    context.pacer.wait(Turn::Other).await;
+    let read = read(context).await;
+    let outcome = read.as_ref().map_or_else(Failure::outcome, |_| Outcome::Ok);
+    entry.count_request(Verb::Get, outcome);
+    let minor = read.inspect_err(|_| context.pacer.failed())?;
+    entry.clear_trouble();
+    debug!(minor, "read the version of the API server");
+    Ok(Controller::of_minor(minor))
 }
 
 async fn read(context: &Context) -> Result<u32, Failure> {

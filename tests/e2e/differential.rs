@@ -72,6 +72,7 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
             let found = match oracle.agree(&fleet).await {
                 Ok(found) => found,
                 Err(differences) => {
+                    eprintln!("SEED={seed}: {}", differences[0].1);
                     let small =
                         shrunk(plane, &api, &fleet, &binary, &oracle, &differences, &clusters);
                     fail(seed, &differences, small.await)
@@ -257,15 +258,15 @@ pub(crate) async fn quiesce(api: &Api, such: impl Fn(&str) -> bool) {
     const QUIET: Duration = Duration::from_secs(2);
     let mut last = String::new();
     loop {
-        let slices = api.get("/apis/discovery.k8s.io/v1/endpointslices").await;
-        let versions: Vec<_> = slices["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|slice| such(slice["metadata"]["namespace"].as_str().unwrap()))
-            .map(|slice| slice["metadata"]["resourceVersion"].to_string())
-            .collect();
-        let now = versions.join(",");
+        let mut now = String::new();
+        for path in ["/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/endpoints"] {
+            for object in api.get(path).await["items"].as_array().unwrap() {
+                if such(object["metadata"]["namespace"].as_str().unwrap()) {
+                    now.push_str(object["metadata"]["resourceVersion"].as_str().unwrap());
+                    now.push(',');
+                }
+            }
+        }
         if now == last {
             return;
         }

@@ -63,11 +63,12 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
                 api.replace("/apis/rbac.authorization.k8s.io/v1/clusterroles/nodelocal-sd", &less)
                     .await;
                 let resource = rule["resources"][0].as_str().unwrap();
+                let named = format!("resources: [\"{resource}\"]");
                 let what = format!("without {verb} on {resource} something is missing");
                 eventually(&what, || async {
                     match troubles(&file).await {
                         Err(trouble)
-                            if trouble.contains("HTTP 403") && trouble.contains(resource) =>
+                            if trouble.contains("HTTP 403") && trouble.contains(&named) =>
                         {
                             Ok(())
                         }
@@ -84,10 +85,16 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
 
 /// What a sidecar with that token cannot do.
 async fn troubles(kubeconfig: &Path) -> Result<(), String> {
-    let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
-    // The mode that reads all there is to read.
+    // One mode reads slices of others and the other one Endpoints.
     let deriving = Deriving { foreign_slices: ForeignSlices::All, ..Deriving::default() };
-    let from = EndpointsFrom::Pods(deriving);
+    for from in [EndpointsFrom::Pods(deriving), EndpointsFrom::Slices] {
+        troubles_of(kubeconfig, from).await?;
+    }
+    Ok(())
+}
+
+async fn troubles_of(kubeconfig: &Path, from: EndpointsFrom) -> Result<(), String> {
+    let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
     let client = connect(&source).await.unwrap();
     let sidecar = Sidecar::start(NODE, from, client, Timing::alone());
     let answers = Answers::new(

@@ -23,6 +23,8 @@ const NAMESPACES: usize = 3;
 const ROUNDS: usize = 10;
 /// In each namespace in each round.
 const CHANGES: usize = 84;
+/// So many targets must be compared in each round.
+const TARGETS: usize = 100;
 
 pub(crate) fn random_changes(plane: &ControlPlane) {
     let seed = seed();
@@ -33,6 +35,7 @@ pub(crate) fn random_changes(plane: &ControlPlane) {
         let rounds = how_many("ROUNDS", ROUNDS);
         let movers = (0..MOVERS).map(|number| moves(plane, &api, &fleet, seed, number, rounds));
         let compared: usize = futures_util::future::join_all(movers).await.into_iter().sum();
+        assert!(compared >= TARGETS * MOVERS * rounds, "{compared} targets are too few");
         eprintln!(
             "{} rounds, {} changes, {compared} targets compared",
             MOVERS * rounds,
@@ -82,6 +85,7 @@ async fn moves(
             Err(differences) => {
                 let (job, difference) = &differences[0];
                 let namespace = &namespaces[job / EVERYTHING.len()];
+                eprintln!("SEED={seed} {namespace}, round {round}: {difference}");
                 let now = state_of(api, namespace).await;
                 let small = smallest(plane, api, fleet, newest, &now).await;
                 let small = small.map_or_else(
@@ -174,8 +178,8 @@ async fn change(api: &Api, namespace: &str, rng: &mut Rng) {
     }
 }
 
-/// Lets the controller look at each Service once more, because it does not follow every change of a
-/// Pod, and waits until it has: it copies the label to the slices.
+/// Lets the controllers look at each Service once more, because they do not follow every change of a
+/// Pod, and waits until they have: they copy the label to what they write.
 async fn sync_services(api: &Api, namespace: &str, round: &str) {
     let services = format!("/api/v1/namespaces/{namespace}/services");
     for name in names(api, &services).await {
@@ -183,19 +187,24 @@ async fn sync_services(api: &Api, namespace: &str, round: &str) {
         api.patch(&format!("{services}/{name}"), &patch).await;
     }
     let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-    eventually("the controller has synced all Services", || async {
-        let list = api.get(&slices).await;
-        let behind = |slice: &&Value| {
-            let labels = &slice["metadata"]["labels"];
-            labels["endpointslice.kubernetes.io/managed-by"] == "endpointslice-controller.k8s.io"
-                && labels["synced"] != round
-        };
-        match list["items"].as_array().unwrap().iter().find(behind) {
-            None => Ok(()),
-            Some(slice) => Err(slice["metadata"]["name"].to_string()),
-        }
-    })
-    .await;
+    let endpoints = format!("/api/v1/namespaces/{namespace}/endpoints");
+    for (list, author, controller) in [
+        (slices, "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
+        (endpoints, "endpoints.kubernetes.io/managed-by", "endpoint-controller"),
+    ] {
+        eventually(&format!("{controller} has synced all Services"), || async {
+            let list = api.get(&list).await;
+            let behind = |object: &&Value| {
+                let labels = &object["metadata"]["labels"];
+                labels[author] == controller && labels["synced"] != round
+            };
+            match list["items"].as_array().unwrap().iter().find(behind) {
+                None => Ok(()),
+                Some(object) => Err(object["metadata"]["name"].to_string()),
+            }
+        })
+        .await;
+    }
 }
 
 /// What is there now and was not made by a controller, fit to be created elsewhere.
@@ -242,9 +251,12 @@ async fn state_of(api: &Api, namespace: &str) -> Vec<Value> {
     objects
 }
 
-/// A Pod and an endpoint of either form that stay, so that there always is something to discover.
-fn anchors(namespace: &str) -> [Value; 3] {
+/// A Pod and an endpoint of either form that stay, so that there always is something to discover. The
+/// Service has no selector: its Endpoints are mirrored.
+fn anchors(namespace: &str) -> [Value; 4] {
     [
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "anchor", "namespace": namespace},
+            "spec": {"ports": [{"name": "p", "port": 8080}]}}),
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": namespace},
             "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
             "status": {"phase": "Running", "podIP": "10.220.0.1", "podIPs": [{"ip": "10.220.0.1"}]}}),

@@ -243,7 +243,7 @@ async fn the_kubelets_are_not_watched() {
 
 /// Nothing is served before it is known how the controller resolves ports.
 #[tokio::test(start_paused = true)]
-async fn the_version_is_asked_for_once() {
+async fn the_version_is_asked_for_once_an_hour() {
     let simulator = world::cluster();
     let versions = || simulator.count_requests(|request| request.target == "/version");
     let rule = simulator.fault(On::resource("").status(503));
@@ -256,6 +256,8 @@ async fn the_version_is_asked_for_once() {
     let asked_for = versions();
     keep_asking(&asked, 5 * MINUTE).await;
     assert_eq!(versions(), asked_for);
+    keep_asking(&asked, 120 * MINUTE).await;
+    assert_eq!(versions(), asked_for + 2);
 }
 
 /// If it cannot be found out, the newest is assumed.

@@ -119,7 +119,7 @@ impl OfNamespace {
             let services = || self.services.values().map(|service| &**service);
             let pods = self.pods.iter().flat_map(|pods| pods.values()).map(|pod| &**pod);
             let foreign = self.foreign.iter().flat_map(|all| all.values()).map(|slice| &**slice);
-            let service = |name: &str| services().find(|service| *service.meta.key.name == *name);
+            let service = |name: &str| self.services.get(name).map(|service| &**service);
             let mut all = endpoints_of(services(), pods, self.controller);
             all.extend(kubelets(&self.slices));
             all.extend(mirrored_by(foreign, service));

@@ -7,7 +7,7 @@
 
 use super::controller::Controller;
 use super::endpoint::has_hostname_in;
-use super::families::{Family, families_of, parse};
+use super::families::{Family, addresses_of, families_of};
 use super::kubelet::is_kubelet;
 use super::labels::{OPERATOR, labels_of_endpoints, labels_of_mirrored};
 use super::pairs::{Candidates, is_handled};
@@ -32,8 +32,8 @@ pub(super) fn endpoints_of<'a>(
     handled.filter_map(|service| of_service(service, &candidates, controller)).collect()
 }
 
-/// The Endpoints that these slices were made from. Kubernetes copies everything but the annotation
-/// with what was last applied. The kubelets' are derived, so that what mirrors them is not needed.
+/// The Endpoints that these slices were made from. Kubernetes copies everything but the annotations with
+/// what was last applied and when it changed, up to 1,000 addresses of a subset. The kubelets' are derived, so that what mirrors them is not needed.
 pub(super) fn mirrored_by<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
     service: impl Fn(&str) -> Option<&'a Service>,
@@ -125,7 +125,7 @@ fn of_service(
     let subsets = groups.iter().map(|(ports, pods)| {
         let ready = |pod: &&&Pod| service.publish_not_ready || pod.ready.as_deref() == Some("True");
         let addresses = |of: &mut dyn Iterator<Item = &&Pod>| {
-            of.filter_map(|pod| address_of(service, pod, family)).collect()
+            of.filter_map(|pod| address_of(service, pod, family, controller)).collect()
         };
         EndpointSubset {
             addresses: addresses(&mut pods.iter().filter(ready)),
@@ -146,10 +146,14 @@ fn of_service(
     })
 }
 
-fn address_of(service: &Service, pod: &Pod, family: Family) -> Option<EndpointAddress> {
-    let is_of_family = |ip: &str| parse(ip).is_some_and(|ip| Family::of(ip) == family);
+fn address_of(
+    service: &Service,
+    pod: &Pod,
+    family: Family,
+    controller: Controller,
+) -> Option<EndpointAddress> {
     Some(EndpointAddress {
-        ip: pod.ips.iter().find(|ip| is_of_family(ip))?.clone(), // as it is, never printed again
+        ip: addresses_of(pod, family, controller).first()?.clone(),
         hostname: if has_hostname_in(service, pod) { pod.hostname.clone() } else { Box::default() },
         node_name: Some((*pod.node_name).into()),
         target_ref: Some(TargetRef {
@@ -195,7 +199,7 @@ mod tests {
         let ipv6 = || Pod { ips: ["fd00::1".into()].into(), ..ready() };
         let (v4, v6) = (&["IPv4", "IPv6"][..], &["IPv6", "IPv4"][..]);
         type Case<'a> = (&'static str, &'a [&'a str], bool, Pod, [&'a [&'a str]; 2]);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 10] = [
             ("ready", v4, false, ready(), [&["10.0.0.1"], &[]]),
             ("not ready", v4, false, Pod { ready: None, ..ready() }, [&[], &["10.0.0.1"]]),
             (
@@ -215,6 +219,13 @@ mod tests {
                 true,
                 Pod { deleted: true, ..ready() },
                 [&["10.0.0.1"], &[]],
+            ),
+            (
+                "printed again",
+                v4,
+                false,
+                Pod { ips: ["010.0.0.5".into()].into(), ..ready() },
+                [&["10.0.0.5"], &[]],
             ),
             ("ended", v4, true, Pod { phase: "Failed".into(), ..ready() }, [&[], &[]]),
         ];
