@@ -19,11 +19,13 @@ mod agent;
 #[path = "../../tests/e2e/api.rs"]
 mod api;
 mod changes;
+mod clients;
 mod cluster;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 #[path = "../../tests/e2e/control_plane.rs"]
 mod control_plane;
 mod etcd;
+mod fleet;
 #[path = "../../tests/it/support/http.rs"]
 mod http;
 mod job;
@@ -55,12 +57,20 @@ fn main() -> ExitCode {
         eprintln!("nothing is measured: name a measurement, and the binaries by variables");
         return ExitCode::SUCCESS;
     };
+    if let (&clients::COMMAND, [start, end, nodes, kubeconfig]) = (what, numbers) {
+        let number = |word: &str| word.parse::<usize>().unwrap();
+        let numbers = number(start)..number(end);
+        block_on(clients::run(numbers, number(nodes), kubeconfig.into()));
+    }
     let numbers: Option<Vec<usize>> = numbers.iter().map(|number| number.parse().ok()).collect();
     let sizes = |nodes: &[usize]| nodes.iter().map(|nodes| Size { nodes: *nodes, pods }).collect();
     let run: Box<dyn FnOnce()> = match (*what, numbers.as_deref()) {
         ("node", Some(nodes @ [_, ..])) => {
             let sizes: Vec<Size> = sizes(nodes);
             Box::new(move || block_on(one_node::measure(&sizes)))
+        }
+        ("fleet", Some(&[nodes, clients])) => {
+            Box::new(move || block_on(fleet::measure(Size { nodes, pods }, clients)))
         }
         ("pod", Some(&[nodes])) => {
             Box::new(move || block_on(whole_pod::measure(Size { nodes, pods })))

@@ -14,4 +14,9 @@ impl Metrics {
         });
         samples.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
+
+    /// Open watches, as an API server counts them.
+    pub(crate) fn watches(&self) -> f64 {
+        self.sum("apiserver_longrunning_requests", &["verb=\"WATCH\""])
+    }
 }

@@ -116,6 +116,14 @@ impl ControlPlane {
         self.kill(API_SERVER);
     }
 
+    /// The process of the API server that runs now.
+    #[allow(dead_code, reason = "for what is measured, not for the tests")]
+    pub(crate) fn api_server_pid(&self) -> u32 {
+        let processes = self.processes.lock().unwrap();
+        let (_, child) = processes.iter().find(|(of, _)| *of == API_SERVER).expect("it runs");
+        child.id()
+    }
+
     /// Ends everything, and starts it at the same place with nothing in it.
     pub(crate) fn replace_data(&self) {
         for name in [CONTROLLER_MANAGER, API_SERVER, ETCD] {
