@@ -1,6 +1,7 @@
 //! Many sidecars on one API server, measured at the server: at rest, through a rollout, and through a
 //! restart of the server.
 
+use crate::changes::at_a_rate;
 use crate::clients;
 use crate::cluster::Cluster;
 use crate::objects::{Pod, Size};
@@ -8,7 +9,7 @@ use crate::process::Process;
 use crate::server::{Server, Watched};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
 /// The clients are spread over so many processes.
 const PROCESSES: usize = 4;
@@ -79,16 +80,10 @@ async fn roll_out(cluster: &Cluster) {
         .flat_map(|service| service.nodes().map(move |node| service.pod(node)));
     let mut pods: Vec<Pod> = pods.collect();
     fastrand::Rng::with_seed(2).shuffle(&mut pods);
-    let mut clock = interval(EVERY);
-    let mut replacements = tokio::task::JoinSet::new();
-    for mut pod in pods.into_iter().take(REPLACED) {
-        clock.tick().await;
-        let (api, kind) = (cluster.api.clone(), cluster.size.pods);
-        replacements.spawn(async move {
-            api.delete(&pod.path()).await;
-            pod.name.push_str("-new");
-            api.create(pod.object(kind)).await;
-        });
-    }
-    replacements.join_all().await;
+    at_a_rate(EVERY, pods.into_iter().take(REPLACED), async |mut pod: Pod| {
+        cluster.api.delete(&pod.path()).await;
+        pod.name.push_str("-new");
+        cluster.api.create(pod.object(cluster.size.pods)).await;
+    })
+    .await;
 }
