@@ -42,11 +42,15 @@ impl Cluster {
         create(&api, size.services().map(crate::objects::Service::object)).await;
         let services = size.services().count();
         for path in ["/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/endpoints"] {
-            eventually("the controllers have come to rest", || async {
-                let count = count(&api, path).await;
-                if count == services { Ok(()) } else { Err(format!("{count} {path}")) }
-            })
-            .await;
+            // As long as there come more, the controllers are at work.
+            let mut there = 0;
+            while there < services {
+                there = eventually("the controllers go on", || async {
+                    let now = count(&api, path).await;
+                    if now > there { Ok(now) } else { Err(format!("{now} {path}")) }
+                })
+                .await;
+            }
         }
         let token = account(&api).await;
         eprintln!("a cluster of {} nodes after {:.0?}", size.nodes, began.elapsed());

@@ -1,15 +1,16 @@
 //! What discovery costs on a real API server, for the node and for the server.
 //!
 //! ```text
-//! cargo bench --bench cost -- node 100 300     one agent, alone, in clusters of so many nodes
-//! cargo bench --bench cost -- pod 300          the agent's whole Pod, by its number of jobs
-//! cargo bench --bench cost -- fleet 300 1000   a thousand sidecars on one server of 300 nodes
+//! cargo test --bench cost -- node 100 300     one agent, alone, in clusters of so many nodes
+//! cargo test --bench cost -- pod 300          the agent's whole Pod, by its number of jobs
+//! cargo test --bench cost -- fleet 300 1000   a thousand sidecars on one server, 300 nodes
 //! ```
 //!
-//! Each prints a table. The control plane is that of the end-to-end tests: `ETCD_BIN`,
-//! `KUBERNETES_BIN` and `PROMETHEUS` name its binaries (`docs/benchmarks.md` has the commands), so a
-//! plain `cargo bench` leaves this out. The sidecar is the binary that cargo builds along, or the one
-//! that `SIDECAR` names. `--slim` before the sizes makes Pods of a tenth of the size.
+//! Each prints a table. (`cargo test`, because this program itself need not be optimised; `cargo bench`
+//! does as well.) The control plane is that of the end-to-end tests: `ETCD_BIN`, `KUBERNETES_BIN` and
+//! `PROMETHEUS` name its binaries; `docs/benchmarks.md` has the commands. Without arguments nothing is
+//! measured, so a plain `cargo bench` leaves this out. The sidecar is the binary that `SIDECAR` names,
+//! or the one that cargo builds along. `--slim` before the sizes makes small Pods.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the run")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the result, and how far it is")]
