@@ -25,6 +25,11 @@ pub(crate) enum Kind {
     Kubernetes,
     /// The same with a Pod selector: what an agent can do today at best.
     OwnPods,
+    /// [`Self::Kubernetes`] without compression: so it is with `api_server` in the configuration, and on
+    /// servers before 1.37, which do not compress watches.
+    KubernetesPlain,
+    /// [`Self::OwnPods`], the same way.
+    OwnPodsPlain,
 }
 
 /// An agent that runs, and the meter between it and the API server.
@@ -51,6 +56,8 @@ impl fmt::Display for Kind {
             Self::Slices => "nodelocal-sd, `slices`",
             Self::Kubernetes => "kubernetes_sd",
             Self::OwnPods => "kubernetes_sd, own Pods selected",
+            Self::KubernetesPlain => "kubernetes_sd, not compressed",
+            Self::OwnPodsPlain => "kubernetes_sd, own Pods selected, not compressed",
         })
     }
 }
@@ -62,15 +69,13 @@ impl Agent {
     pub(crate) async fn discovery(cluster: &Cluster, kind: Kind) -> Self {
         match kind {
             Kind::Pods | Kind::Slices => Self::sidecar(cluster, kind).await,
-            Kind::Kubernetes | Kind::OwnPods => {
-                Self::prometheus(cluster, kind, &[Job::Everything]).await
-            }
+            _ => Self::prometheus(cluster, kind, &[Job::Everything]).await,
         }
     }
 
     /// All processes of an agent's Pod, with these jobs.
     pub(crate) async fn whole_pod(cluster: &Cluster, kind: Kind, jobs: &[Job]) -> Self {
-        if matches!(kind, Kind::Kubernetes | Kind::OwnPods) {
+        if !matches!(kind, Kind::Pods | Kind::Slices) {
             return Self::prometheus(cluster, kind, jobs).await;
         }
         let mut agent = Self::sidecar(cluster, kind).await;
@@ -114,9 +119,15 @@ impl Agent {
     async fn prometheus(cluster: &Cluster, kind: Kind, jobs: &[Job]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let meter = Meter::before(&cluster.plane.url).await;
-        let kubeconfig = cluster.kubeconfig(folder.path(), &meter.url);
-        let own_pods = kind == Kind::OwnPods;
-        let discovery = Discovery::Kubernetes { kubeconfig: &kubeconfig, own_pods };
+        let access = match kind {
+            Kind::KubernetesPlain | Kind::OwnPodsPlain => cluster.options(&meter.url),
+            _ => {
+                let file = cluster.kubeconfig(folder.path(), &meter.url);
+                format!("kubeconfig_file: '{}'", file.display())
+            }
+        };
+        let own_pods = matches!(kind, Kind::OwnPods | Kind::OwnPodsPlain);
+        let discovery = Discovery::Kubernetes { access: &access, own_pods };
         let (process, url) = start_prometheus(folder.path(), &config(jobs, discovery));
         Self {
             processes: vec![process],

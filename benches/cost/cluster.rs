@@ -57,6 +57,14 @@ impl Cluster {
         Self { plane, api, size, token }
     }
 
+    /// How an agent's account reaches the API server, as options of kubernetes_sd.
+    pub(crate) fn options(&self, url: &str) -> String {
+        let (ca, token) = (self.plane.ca_file(), &self.token);
+        format!(
+            "api_server: '{url}', tls_config: {{ca_file: '{ca}'}}, authorization: {{credentials: '{token}'}}"
+        )
+    }
+
     /// Writes a kubeconfig for an agent's account.
     pub(crate) fn kubeconfig(&self, folder: &Path, url: &str) -> PathBuf {
         let file = folder.join("kubeconfig");
@@ -84,12 +92,11 @@ async fn copy_pods(plane: &ControlPlane, api: &Api, size: Size) {
         node: "the-node".to_owned(),
         host: "10.255.0.1".to_owned(),
         address: "10.255.0.2".to_owned(),
+        digest: "the-digest".to_owned(),
     };
     api.create(original.object(size.pods)).await;
     let mut object = api.get(&original.path()).await;
     api.delete(&original.path()).await;
-    let uid = object["metadata"]["uid"].take();
-    let uid = uid.as_str().expect("it has been created");
     object["metadata"]["uid"] = "the-uid".into();
     object["metadata"]["namespace"] = "the-namespace".into();
     object["metadata"].as_object_mut().unwrap().remove("resourceVersion");
@@ -97,7 +104,8 @@ async fn copy_pods(plane: &ControlPlane, api: &Api, size: Size) {
     let pods =
         size.services().flat_map(|service| service.nodes().map(move |node| service.pod(node)));
     let copies = pods.enumerate().map(|(number, pod)| {
-        let uid = format!("{}{number:012x}", &uid[..uid.len() - 12]);
+        // Each in the form of a uid, and as hard to compress.
+        let uid = format!("{}-0000-4000-8000-{number:012x}", &pod.digest[..8]);
         let copy = text
             .replace("the-name\"", &format!("{}\"", pod.name))
             .replace("the-namespace", &pod.namespace)
@@ -105,6 +113,7 @@ async fn copy_pods(plane: &ControlPlane, api: &Api, size: Size) {
             .replace("the-instance", &pod.instance)
             .replace("the-node", &pod.node)
             .replace("the-uid", &uid)
+            .replace("the-digest", &pod.digest)
             .replace(&original.host, &pod.host)
             .replace(&original.address, &pod.address);
         (format!("/registry/pods/{}/{}", pod.namespace, pod.name), copy)

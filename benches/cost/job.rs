@@ -2,7 +2,6 @@
 
 use crate::objects::{APPS, NAMESPACES, Service, Size, app, namespace, node};
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// What a job looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +17,8 @@ pub(crate) enum Job {
 pub(crate) enum Discovery<'a> {
     /// Asks that sidecar.
     HttpSd(&'a str),
-    /// By itself; all Pods, or only those of the own node.
-    Kubernetes { kubeconfig: &'a Path, own_pods: bool },
+    /// By itself, reaching the API server with these options; all Pods, or only those of the own node.
+    Kubernetes { access: &'a str, own_pods: bool },
 }
 
 /// The node whose agent is measured.
@@ -74,7 +73,7 @@ impl Job {
                     "  http_sd_configs: [{{url: '{sidecar}/sd/endpointslice{narrowed}', refresh_interval: 10s}}]"
                 )
             }
-            Discovery::Kubernetes { kubeconfig, own_pods } => {
+            Discovery::Kubernetes { access, own_pods } => {
                 writeln!(
                     to,
                     "  - {{source_labels: [__meta_kubernetes_endpointslice_endpoint_node_name], regex: {}, action: keep}}",
@@ -91,11 +90,7 @@ impl Job {
                         node(NODE)
                     )?;
                 }
-                let kubeconfig = kubeconfig.display();
-                writeln!(
-                    to,
-                    "  kubernetes_sd_configs: [{{role: endpointslice, kubeconfig_file: '{kubeconfig}'{about}}}]"
-                )
+                writeln!(to, "  kubernetes_sd_configs: [{{role: endpointslice, {access}{about}}}]")
             }
         }
     }

@@ -100,6 +100,7 @@ impl Service {
             node: self::node(node),
             host: node_address(node),
             address: format!("10.{}.{}.{}", 128 + number / 65536, number / 256 % 256, number % 256),
+            digest: digest(number),
         }
     }
 }
@@ -114,6 +115,8 @@ pub(crate) struct Pod {
     pub(crate) node: String,
     pub(crate) host: String,
     pub(crate) address: String,
+    /// 64 digits that no other Pod has; without them Pods would be compressed like no real ones.
+    pub(crate) digest: String,
 }
 
 // === impl Pod ===
@@ -132,7 +135,7 @@ impl Pod {
         let mut spec = json!({"nodeName": self.node, "terminationGracePeriodSeconds": 0});
         if pods == Pods::Usual {
             metadata["annotations"] = json!({"prometheus.io/scrape": "true",
-                "checksum/config": "0f343b0931126a20f133d67c2b018a3b1b5c7d1e8e5d4c3b2a19080706050403"});
+                "checksum/config": self.digest});
             container["env"] = (0..12)
                 .map(|number| json!({"name": format!("VARIABLE_{number}"), "value": "a value of some length"}))
                 .collect();
@@ -164,8 +167,8 @@ impl Pod {
         json!({"phase": "Running", "podIP": self.address, "podIPs": [{"ip": self.address}],
             "hostIP": self.host, "startTime": time, "qosClass": "Burstable", "conditions": conditions,
             "containerStatuses": [{"name": "app", "image": format!("registry.example/{}:1.2.3", self.app),
-                "imageID": "sha256:0f343b0931126a20f133d67c2b018a3b1b5c7d1e8e5d4c3b2a19080706050403",
-                "containerID": "containerd://0f343b0931126a20f133d67c2b018a3b1b5c7d1e8e5d4c3b2a190807060504",
+                "imageID": format!("sha256:{}", self.digest),
+                "containerID": format!("containerd://{}", self.digest),
                 "ready": ready, "restartCount": 0, "started": true,
                 "state": {"running": {"startedAt": time}}}]})
     }
@@ -185,6 +188,11 @@ pub(crate) fn app(number: usize) -> String {
 
 fn node_address(number: usize) -> String {
     format!("10.0.{}.{}", number / 250, number % 250 + 1)
+}
+
+fn digest(number: usize) -> String {
+    let mut random = fastrand::Rng::with_seed(number as u64);
+    (0..64).map(|_| char::from_digit(random.u32(0..16), 16).expect("below 16")).collect()
 }
 
 fn labels(app: &str, instance: &str) -> Value {

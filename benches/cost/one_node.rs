@@ -13,7 +13,14 @@ const SETTLES: Duration = Duration::from_secs(20);
 /// Until what a change brings has come.
 const ARRIVES: Duration = Duration::from_secs(8);
 
-const KINDS: [Kind; 4] = [Kind::Pods, Kind::Slices, Kind::Kubernetes, Kind::OwnPods];
+const KINDS: [Kind; 6] = [
+    Kind::Pods,
+    Kind::Slices,
+    Kind::Kubernetes,
+    Kind::OwnPods,
+    Kind::KubernetesPlain,
+    Kind::OwnPodsPlain,
+];
 
 pub(crate) async fn measure(sizes: &[Size]) {
     println!(
