@@ -9,7 +9,7 @@ use crate::process::Process;
 use crate::server::{Server, Watched};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// The clients are spread over so many processes.
 const PROCESSES: usize = 4;
@@ -19,6 +19,8 @@ const REPLACED: usize = 1_000;
 const EVERY: Duration = Duration::from_millis(50);
 
 const REST: Duration = Duration::from_secs(60);
+/// How long a fleet may take to come, or to come back.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Between two looks whether the fleet is there.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -39,12 +41,9 @@ pub(crate) async fn measure(size: Size, clients: usize) {
         (0..PROCESSES).map(|part| clients * part / PROCESSES..clients * (part + 1) / PROCESSES);
     let mut started: Vec<(Process, PathBuf)> =
         parts.map(|part| clients::start(&kubeconfig, part, size, folder.path())).collect();
-    phase(&cluster, &server, "start", async {
-        while started.iter().map(|(_, log)| clients::synced(log)).sum::<usize>() < clients {
-            sleep(BETWEEN_LOOKS).await;
-        }
-    })
-    .await;
+    let synced = || -> usize { started.iter().map(|(_, log)| clients::synced(log)).sum() };
+    phase(&cluster, &server, "start", until(|| async { synced() == clients })).await;
+    let had = synced();
     phase(&cluster, &server, "at rest", sleep(REST)).await;
     let resident: f64 = started.iter_mut().map(|(process, _)| process.usage().resident).sum();
     phase(&cluster, &server, "rollout", roll_out(&cluster)).await;
@@ -53,13 +52,24 @@ pub(crate) async fn measure(size: Size, clients: usize) {
     phase(&cluster, &server, "restart, until all watch again", async {
         cluster.plane.kill_api_server();
         cluster.plane.start_api_server();
-        while server.metrics().await.is_none_or(|metrics| metrics.watches() < open) {
-            sleep(BETWEEN_LOOKS).await;
-        }
+        until(|| async { server.metrics().await.is_some_and(|now| now.watches() >= open) }).await;
     })
     .await;
     phase(&cluster, &server, "afterwards", sleep(REST)).await;
-    println!("\nA client has {:.1} MiB on average.", resident / clients as f64);
+    println!(
+        "\n{had} clients had their targets when the start was over. A client has {:.1} MiB.",
+        resident / clients as f64
+    );
+}
+
+/// Waits until it is so, but not for ever: a fleet that does not come in time is a result too.
+async fn until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
+    let wait = async {
+        while !is_so().await {
+            sleep(BETWEEN_LOOKS).await;
+        }
+    };
+    let _ = timeout(PATIENCE, wait).await;
 }
 
 /// Prints what the API server does while something goes on.
