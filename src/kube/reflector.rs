@@ -124,6 +124,9 @@ impl<K: Kind> Reflector<K> {
                     let namespace = self.scope.reach.namespace();
                     let objects = outcome.objects.len();
                     info!(resource = %K::RESOURCE, namespace, objects, "listed");
+                    if K::RESOURCE == Resource::Nodes && objects == 0 {
+                        warn!("the cluster has no Node {}: is the node's name right?", self.node);
+                    }
                     self.tell(K::change(Update::Replace(outcome))).await;
                     self.entry().heard(version);
                     return;
