@@ -3,14 +3,16 @@
 //! ```text
 //! cargo test --bench cost -- node 100 300     one agent, alone, in clusters of so many nodes
 //! cargo test --bench cost -- pod 300          the agent's whole Pod, by its number of jobs
-//! cargo test --bench cost -- fleet 300 1000   a thousand sidecars on one server, 300 nodes
+//! cargo bench --profile quick --bench cost -- fleet 300 1000
+//!                                             a thousand sidecars on one server, 300 nodes
 //! ```
 //!
-//! Each prints a table. (`cargo test`, because this program itself need not be optimised; `cargo bench`
-//! does as well.) The control plane is that of the end-to-end tests: `ETCD_BIN`, `KUBERNETES_BIN` and
-//! `PROMETHEUS` name its binaries; `docs/benchmarks.md` has the commands. Without arguments nothing is
-//! measured, so a plain `cargo bench` leaves this out. The sidecar is the binary that `SIDECAR` names,
-//! or the one that cargo builds along. `--slim` before the sizes makes small Pods.
+//! Each prints a table. `cargo test` will do where this program only looks on; the clients of a fleet
+//! are in it, and not optimised they time out by themselves. The control plane is that of the
+//! end-to-end tests: `ETCD_BIN`, `KUBERNETES_BIN` and `PROMETHEUS` name its binaries;
+//! `docs/benchmarks.md` has the commands. Without arguments nothing is measured, so a plain `cargo bench`
+//! leaves this out. The sidecar is the binary that `SIDECAR` names, or the one that cargo builds along.
+//! `--slim` before the sizes makes small Pods.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the run")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the result, and how far it is")]
