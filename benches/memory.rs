@@ -8,6 +8,7 @@
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use nodelocal_sd::index::{Change, EndpointsFrom, Index, Update};
 use nodelocal_sd::simulator::{Simulator, serve};
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -135,8 +136,48 @@ async fn measure(slices: usize) {
     server.abort();
 }
 
+/// A Service as a chart writes it, in one of 20 namespaces.
+fn chart_service(number: usize) -> String {
+    let (app, namespace) = (number % 500, number % 20);
+    json!({"metadata": {"name": format!("app-{number}"), "namespace": format!("team-{namespace}"),
+            "uid": "8b3f1c5e-0d3c-4d52-9b0e-5d1f6a0c7e11", "resourceVersion": "123456",
+            "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {
+                "app.kubernetes.io/name": format!("app-{app}"),
+                "app.kubernetes.io/instance": format!("app-{number}"),
+                "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/version": "1.2.3",
+                "helm.sh/chart": format!("app-{app}-1.2.3")},
+            "annotations": {"meta.helm.sh/release-name": format!("app-{number}"),
+                "meta.helm.sh/release-namespace": format!("team-{namespace}")}},
+        "spec": {"type": "ClusterIP", "clusterIP": format!("10.96.{}.{}", number / 256 % 256, number % 256),
+            "clusterIPs": ["10.96.0.1"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+            "internalTrafficPolicy": "Cluster", "sessionAffinity": "None",
+            "selector": {"app.kubernetes.io/name": format!("app-{app}"),
+                "app.kubernetes.io/instance": format!("app-{number}")},
+            "ports": [
+                {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"},
+                {"name": "http-metrics", "port": 9090, "protocol": "TCP", "targetPort": "http-metrics"}]},
+        "status": {"loadBalancer": {}}})
+    .to_string()
+}
+
+/// What a Service costs, measured in this process: nothing else in a sidecar grows with the cluster.
+fn measure_services() {
+    const SERVICES: usize = 50_000;
+    let mut index = Index::new(NODE, EndpointsFrom::default());
+    let before = memory(std::process::id()).1;
+    for number in 0..SERVICES {
+        let service = serde_json::from_str(&chart_service(number)).expect("a Service");
+        index.apply(Change::Services(Update::Apply(service)));
+    }
+    let snapshot = index.take_snapshot();
+    let grown = memory(std::process::id()).1 - before;
+    drop(snapshot);
+    println!("{} bytes for each of {SERVICES} Services\n", grown * 1024 / SERVICES as u64);
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    measure_services();
     println!("| slices | endpoints | own targets | peak MiB | settled MiB |\n|--|--|--|--|--|");
     for slices in [1, 100, 1_000, 10_000] {
         measure(slices).await;

@@ -4,7 +4,7 @@
 //! endpoints, of which the node has few.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nodelocal_sd::index::{Change, Index, ListOutcome, Snapshot, Update};
+use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, Snapshot, Update};
 use nodelocal_sd::objects::{EndpointSlice, Pod, Service, SliceOfNode};
 use nodelocal_sd::sd;
 use nodelocal_sd::targets::{Profile, Query, Role, build};
@@ -58,7 +58,9 @@ fn slice_json(number: usize) -> String {
 fn service_json(number: usize) -> String {
     format!(
         r#"{{"metadata":{{"name":"svc-{number}","namespace":"shop","labels":{{"app":"svc-{number}"}}}},
-        "spec":{{"type":"ClusterIP","clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack"}}}}"#
+        "spec":{{"type":"ClusterIP","clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack",
+        "selector":{{"app":"web","instance":"svc-{number}"}},
+        "ports":[{{"name":"http","port":80,"protocol":"TCP","targetPort":"http"}}]}}}}"#
     )
 }
 
@@ -75,7 +77,7 @@ fn service(number: usize) -> Service {
 }
 
 fn cluster(slices: usize) -> (Index, Snapshot) {
-    let mut index = Index::new(NODE);
+    let mut index = Index::new(NODE, EndpointsFrom::Slices);
     index.apply(Change::Pods(replace((0..PODS).map(pod))));
     index.apply(Change::Services(replace((0..slices).map(service))));
     index.apply(Change::EndpointSlices(replace((0..slices).map(|n| slice(&slice_json(n))))));
@@ -124,6 +126,40 @@ fn apply(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The worst case: all Services are in the namespace of all Pods.
+fn derive(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply a Pod change, derive and publish");
+    for services in SLICES {
+        let labelled = |number: usize, ip: &str| {
+            let mut pod = pod(number);
+            let instance = format!("svc-{number}");
+            pod.meta.labels = [("app", "web"), ("instance", &instance)].into_iter().collect();
+            pod.ips = [ip.into()].into();
+            pod
+        };
+        let mut index = Index::new(NODE, EndpointsFrom::default());
+        index.apply(Change::Services(replace((0..services).map(service))));
+        index.apply(Change::Pods(replace((0..PODS).map(|n| labelled(n, "10.0.0.1")))));
+        let mut last = index.take_snapshot().expect("something changed");
+        assert_eq!(last.derived.slices().count(), services.min(PODS));
+        let mut number = 0;
+        group.bench_with_input(BenchmarkId::from_parameter(services), &services, |b, _| {
+            b.iter_batched(
+                || {
+                    number += 1;
+                    labelled(0, &format!("10.9.{}.{}", number / 256 % 256, number % 256))
+                },
+                |pod| {
+                    index.apply(Change::Pods(Update::Apply(pod)));
+                    last = index.take_snapshot().expect("the address changed");
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
 fn answer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("answer");
     for slices in SLICES {
@@ -144,5 +180,5 @@ fn answer(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, apply, answer);
+criterion_group!(benches, decode, apply, derive, answer);
 criterion_main!(benches);

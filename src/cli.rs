@@ -1,5 +1,6 @@
 //! The command line, as typed. What it means is decided in [`crate::commands`].
 
+use crate::index;
 use crate::objects::is_dns_subdomain;
 use crate::sd::Compat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -90,21 +91,55 @@ pub struct RunArgs {
 /// How targets are found and labelled.
 #[derive(Clone, Debug, Args)]
 pub struct DiscoveryArgs {
-    /// Where endpoints come from
-    #[arg(long, value_enum, default_value_t = EndpointsFrom::Slices)]
-    pub endpoints_from: EndpointsFrom,
+    /// Where endpoints come from.
+    #[command(flatten)]
+    pub endpoints: EndpointsArgs,
     /// Label profile: auto, 2.53, 3.5, 3.11 or latest
     #[arg(long, default_value = "auto", value_name = "PROFILE")]
     pub compat: Compat,
 }
 
 /// Where endpoints come from.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct EndpointsArgs {
+    /// Where endpoints come from
+    #[arg(long, value_enum, default_value_t = EndpointsFrom::Pods)]
+    pub endpoints_from: EndpointsFrom,
+    /// With pods: which slices that the endpointslice controller does not manage are watched
+    #[arg(long, value_enum, default_value_t = ForeignSlices::Auto)]
+    pub foreign_slices: ForeignSlices,
+    /// With pods: the address of a kubelet, as prometheus-operator's flag of that name says
+    #[arg(long, value_enum, default_value_t = AddressPriority::Internal)]
+    pub kubelet_node_address_priority: AddressPriority,
+}
+
+/// Where endpoints come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EndpointsFrom {
-    /// Computed from this node's Pods and the Services' selectors; not in this version.
+    /// Computed from this node's Pods and the Services' selectors.
     Pods,
-    /// All EndpointSlices are watched and filtered to this node.
+    /// All EndpointSlices (role endpoints: all Endpoints) are watched and filtered to this node.
     Slices,
+}
+
+/// Which slices that the endpointslice controller does not manage are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ForeignSlices {
+    /// Those in namespaces with a Service that has no selector.
+    Auto,
+    /// All.
+    All,
+    /// None.
+    Off,
+}
+
+/// Which address of a Node comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AddressPriority {
+    /// InternalIP.
+    Internal,
+    /// ExternalIP.
+    External,
 }
 
 /// `demo`.
@@ -117,6 +152,9 @@ pub struct DemoArgs {
     /// File or folder of Kubernetes YAML to serve instead of the example cluster
     #[arg(long, value_name = "PATH")]
     pub manifests: Option<PathBuf>,
+    /// Where endpoints come from.
+    #[command(flatten)]
+    pub endpoints: EndpointsArgs,
     /// Where http_sd and the debug pages are served
     #[arg(long, default_value = "127.0.0.1:9911", value_name = "ADDRESS")]
     pub listen: SocketAddr,
@@ -152,6 +190,9 @@ pub struct TargetsArgs {
     /// How to reach the API server.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Where endpoints come from, if the API server is asked.
+    #[command(flatten)]
+    pub endpoints: EndpointsArgs,
     /// Format of the output
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -164,6 +205,27 @@ pub enum Output {
     Table,
     /// The answer as Prometheus gets it.
     Json,
+}
+
+// === impl EndpointsArgs ===
+
+impl From<EndpointsArgs> for index::EndpointsFrom {
+    fn from(args: EndpointsArgs) -> Self {
+        match args.endpoints_from {
+            EndpointsFrom::Slices => Self::Slices,
+            EndpointsFrom::Pods => Self::Pods(index::Deriving {
+                foreign_slices: match args.foreign_slices {
+                    ForeignSlices::Auto => index::ForeignSlices::Auto,
+                    ForeignSlices::All => index::ForeignSlices::All,
+                    ForeignSlices::Off => index::ForeignSlices::Off,
+                },
+                kubelet_address: match args.kubelet_node_address_priority {
+                    AddressPriority::Internal => index::KubeletAddress::InternalFirst,
+                    AddressPriority::External => index::KubeletAddress::ExternalFirst,
+                },
+            }),
+        }
+    }
 }
 
 /// Checked, because it goes into a field selector that must select one node and nothing else.

@@ -4,7 +4,7 @@
 //! `demo` run the same thing against an API server of their own.
 
 use crate::demand::Demand;
-use crate::index::{self, Index, Snapshots};
+use crate::index::{self, EndpointsFrom, Index, Snapshots};
 use crate::kube::{self, Timing, Watches};
 use crate::status::Board;
 use std::sync::Arc;
@@ -29,13 +29,19 @@ const QUEUE: usize = 1024;
 
 impl Sidecar {
     /// Starts to watch what belongs to that node. Must be called within a runtime.
-    pub fn start(node: &str, client: ::kube::Client, timing: Timing) -> Self {
-        let snapshots = Arc::new(Snapshots::new(node));
+    pub fn start(
+        node: &str,
+        endpoints_from: EndpointsFrom,
+        client: ::kube::Client,
+        timing: Timing,
+    ) -> Self {
+        let snapshots = Arc::new(Snapshots::new(node, endpoints_from));
         let demand = Arc::new(Demand::new());
         let board = Arc::new(Board::default());
         let (changes, queue) = mpsc::channel(QUEUE);
+        let index = Index::new(node, endpoints_from);
         let mut tasks = JoinSet::new();
-        tasks.spawn(index::maintain(Index::new(node), queue, Arc::clone(&snapshots)));
+        tasks.spawn(index::maintain(index, queue, Arc::clone(&snapshots)));
         tasks.spawn(kube::follow(Watches {
             client,
             node: node.into(),

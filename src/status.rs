@@ -1,23 +1,27 @@
 //! How the watches are doing: written by the watch loops, read by health checks, metrics and
 //! debug pages. Plain values and atomics; nothing that a watch needs is ever locked for a reader.
 
-use crate::objects::Resource;
+use crate::objects::{Reach, Resource};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// The status of every resource.
 #[derive(Debug, Default)]
 pub struct Board {
-    entries: [Entry; Resource::ALL.len()],
+    entries: [Arc<Entry>; Resource::ALL.len()],
+    /// Of watches that reach one namespace only.
+    parts: Mutex<BTreeMap<(Resource, Reach), Arc<Entry>>>,
 }
 
-/// The status of one resource.
+/// The status of one watch, or of what is read in place of one.
 #[derive(Debug, Default)]
 pub struct Entry {
-    counters: Counters,
+    /// Those of the resource: a watch comes and goes, a counter must not.
+    counters: Arc<Counters>,
     now: Mutex<Now>,
 }
 
@@ -129,8 +133,55 @@ pub struct View {
 
 impl Board {
     /// The entry of one resource.
-    pub fn of(&self, resource: Resource) -> &Entry {
+    pub fn of(&self, resource: Resource) -> &Arc<Entry> {
         &self.entries[resource.index()]
+    }
+
+    /// The entry of the watch of one resource that reaches so far.
+    pub fn part(&self, resource: Resource, reach: &Reach) -> Arc<Entry> {
+        let whole = self.of(resource);
+        if *reach == Reach::Cluster {
+            return Arc::clone(whole);
+        }
+        let mut parts = self.lock();
+        let part = parts.entry((resource, reach.clone())).or_insert_with(|| {
+            Arc::new(Entry { counters: Arc::clone(&whole.counters), now: Mutex::default() })
+        });
+        Arc::clone(part)
+    }
+
+    /// All entries in the order of their resources: that of the resource, then those of its parts.
+    pub fn entries(&self) -> Vec<(Resource, Reach, Arc<Entry>)> {
+        let parts = self.lock();
+        let of = |resource: Resource| {
+            let whole = (resource, Reach::Cluster, Arc::clone(self.of(resource)));
+            let parts = parts.iter().filter(move |((of, _), _)| *of == resource);
+            let parts = parts.map(|((of, reach), entry)| (*of, reach.clone(), Arc::clone(entry)));
+            std::iter::once(whole).chain(parts)
+        };
+        Resource::ALL.into_iter().flat_map(of).collect()
+    }
+
+    /// What is wrong with a resource, or with a part of it.
+    pub fn trouble(&self, resource: Resource) -> Option<Trouble> {
+        let entries = self.entries().into_iter().filter(|(of, ..)| *of == resource);
+        entries.filter_map(|(_, _, entry)| entry.view().trouble).next()
+    }
+
+    /// Nothing of that resource is watched any more.
+    pub fn close(&self, resource: Resource) {
+        self.of(resource).close();
+        self.lock().retain(|(of, _), _| *of != resource);
+    }
+
+    /// The watch that reaches so far has ended.
+    pub fn close_part(&self, resource: Resource, reach: &Reach) {
+        self.part(resource, reach).close();
+        self.lock().remove(&(resource, reach.clone()));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Resource, Reach), Arc<Entry>>> {
+        self.parts.lock().expect("nothing panics while it holds this lock")
     }
 }
 

@@ -9,7 +9,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nodelocal_sd::index::{Index, Snapshot};
+use nodelocal_sd::index::{EndpointsFrom, Index, Snapshot};
 use nodelocal_sd::kube::fuzzing::Feed;
 use nodelocal_sd::objects::Resource;
 use nodelocal_sd_fuzz::{NODE, PROFILES, answers, assert_same_state, read_owners};
@@ -22,14 +22,16 @@ fuzz_target!(|data: &[u8]| {
     let Some((&how, bodies)) = data.split_first() else { return };
     FEEDS.with(|feeds| {
         let feed = &feeds[usize::from(how >> 7)];
-        let (whole, cut) = (play(feed, bodies, usize::MAX), play(feed, bodies, chunk_size(how)));
-        match (whole, cut) {
-            (Some(whole), Some(cut)) => {
-                assert_same_state(&whole, &cut);
-                let profile = PROFILES[usize::from(how >> 5 & 3)];
-                assert_eq!(answers(&whole, profile), answers(&cut, profile));
+        for from in [EndpointsFrom::Slices, EndpointsFrom::default()] {
+            let play = |size| play(feed, bodies, size, from);
+            match (play(usize::MAX), play(chunk_size(how))) {
+                (Some(whole), Some(cut)) => {
+                    assert_same_state(&whole, &cut);
+                    let profile = PROFILES[usize::from(how >> 5 & 3)];
+                    assert_eq!(answers(&whole, profile), answers(&cut, profile));
+                }
+                (whole, cut) => assert_eq!(whole.is_some(), cut.is_some()),
             }
-            (whole, cut) => assert_eq!(whole.is_some(), cut.is_some()),
         }
     });
 });
@@ -39,8 +41,8 @@ fn chunk_size(how: u8) -> usize {
 }
 
 /// What is known in the end; `None` if nothing was told.
-fn play(feed: &Feed, bodies: &[u8], size: usize) -> Option<Snapshot> {
-    let mut index = Index::new(NODE);
+fn play(feed: &Feed, bodies: &[u8], size: usize, from: EndpointsFrom) -> Option<Snapshot> {
+    let mut index = Index::new(NODE, from);
     let mut latest = None;
     for body in bodies.split(|byte| *byte == 0x1e) {
         let Some((&letter, body)) = body.split_first() else { continue };
@@ -71,6 +73,7 @@ fn resource(letter: u8) -> Option<Resource> {
         b'N' => Resource::Nodes,
         b'S' => Resource::Services,
         b'E' => Resource::EndpointSlices,
+        b'O' => Resource::Endpoints,
         b'M' => Resource::Namespaces,
         _ => return None,
     })

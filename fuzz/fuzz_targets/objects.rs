@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use nodelocal_sd::index::Index;
+use nodelocal_sd::index::{EndpointsFrom, Index};
 use nodelocal_sd::kube::fuzzing::Feed;
 use nodelocal_sd_fuzz::{
     Cluster, LISTED, NODE, PROFILES, answers, assert_same_state, object, read_owners,
@@ -27,7 +27,8 @@ fuzz_target!(|data: &[u8]| FEED.with(|feed| {
 fn play(feed: &Feed, u: &mut Unstructured<'_>) -> Result<()> {
     let profile = *u.choose(&PROFILES)?;
     let mut cluster = Cluster::default();
-    let mut index = Index::new(NODE);
+    let from = if u.arbitrary()? { EndpointsFrom::Slices } else { EndpointsFrom::default() };
+    let mut index = Index::new(NODE, from);
     for resource in LISTED {
         let body = cluster.list(resource);
         index.apply(feed.list(resource, once(body.as_bytes())).expect("a complete list"));
@@ -45,7 +46,7 @@ fn play(feed: &Feed, u: &mut Unstructured<'_>) -> Result<()> {
         }
         latest = read_owners(&mut index).unwrap_or(latest);
     }
-    let listed = cluster.listed(feed);
+    let listed = cluster.listed(feed, from);
     assert_same_state(&latest, &listed);
     assert_eq!(answers(&latest, profile), answers(&listed, profile));
     Ok(())

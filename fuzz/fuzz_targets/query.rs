@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nodelocal_sd::index::{Index, Snapshot};
+use nodelocal_sd::index::{EndpointsFrom, Index, Snapshot};
 use nodelocal_sd::kube::fuzzing::Feed;
 use nodelocal_sd::objects::Resource;
 use nodelocal_sd::sd::{parse, parse_with_role};
@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
     let feed = Feed::of_node(NODE, usize::MAX);
-    let mut index = Index::new(NODE);
+    let mut index = Index::new(NODE, EndpointsFrom::Slices);
     let objects = include_str!("../../tests/conformance/recent/objects.json");
     let lists: BTreeMap<&str, &RawValue> = serde_json::from_str(objects).unwrap();
     for (path, resource) in [
@@ -24,6 +24,7 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
         ("/api/v1/nodes", Resource::Nodes),
         ("/api/v1/services", Resource::Services),
         ("/apis/discovery.k8s.io/v1/endpointslices", Resource::EndpointSlices),
+        ("/api/v1/endpoints", Resource::Endpoints),
         ("/api/v1/namespaces", Resource::Namespaces),
     ] {
         let body = format!(r#"{{"items":{}}}"#, lists[path]);
@@ -42,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
         Some((role, query)) => (role, Some(query)),
         None => (text, None),
     };
-    let parsed = match parse(role, query) {
+    let parsed = match parse(role, query, EndpointsFrom::Slices) {
         Ok(query) => query,
         Err(error) => {
             assert!(!error.to_string().is_empty());
@@ -51,7 +52,10 @@ fuzz_target!(|data: &[u8]| {
     };
     // The debug pages take the same question with the role as a parameter.
     let pages = format!("role={role}&{}", query.unwrap_or_default());
-    assert_eq!(parse_with_role(Some(&pages), None).ok().as_ref(), Some(&parsed));
+    assert_eq!(
+        parse_with_role(Some(&pages), None, EndpointsFrom::Slices).ok().as_ref(),
+        Some(&parsed)
+    );
 
     for profile in PROFILES {
         let targets = build(&SNAPSHOT, &parsed, profile);
@@ -74,6 +78,7 @@ fn without_filters(query: &Query) -> Query {
             wide.namespaces.clear();
         }
         Role::EndpointSlice => wide.selectors.endpointslice = Selector::default(),
+        Role::Endpoints => wide.selectors.endpoints = Selector::default(),
         Role::Node => wide.selectors.node = Selector::default(),
     }
     wide

@@ -1,7 +1,7 @@
 //! What the API server has, as the lists and the watches of one sidecar tell it.
 
 use crate::{NODE, Object, read_owners};
-use nodelocal_sd::index::{Index, Snapshot};
+use nodelocal_sd::index::{EndpointsFrom, Index, Snapshot};
 use nodelocal_sd::kube::fuzzing::Feed;
 use nodelocal_sd::objects::Resource;
 use serde_json::{Value, json};
@@ -63,8 +63,8 @@ impl Cluster {
     }
 
     /// What a sidecar that starts now knows.
-    pub fn listed(&self, feed: &Feed) -> Snapshot {
-        let mut index = Index::new(NODE);
+    pub fn listed(&self, feed: &Feed, from: EndpointsFrom) -> Snapshot {
+        let mut index = Index::new(NODE, from);
         for resource in LISTED {
             let body = self.list(resource);
             index.apply(feed.list(resource, once(body.as_bytes())).expect("a complete list"));

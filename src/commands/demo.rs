@@ -48,7 +48,8 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
     let client = connect(&Source::Plain(url))
         .await
         .map_err(|error| CommandError::Failure(error.to_string()))?;
-    let sidecar = Sidecar::start(&args.node_name, client, Timing::alone());
+    let endpoints_from = args.endpoints.into();
+    let sidecar = Sidecar::start(&args.node_name, endpoints_from, client, Timing::alone());
     let live = Live::new(io::stdout(), io::stdout().is_terminal(), head);
     tokio::select! {
         result = listeners.serve(&sidecar, Compat::Auto, shutdown.requested()) => result,
@@ -64,6 +65,7 @@ nodelocal-sd demo: the targets of {node}, as they come and go; Ctrl-C ends it
 
   curl http://{sd}/sd/pod
   curl 'http://{sd}/sd/endpointslice?namespace=shop&attach=node'
+  curl http://{sd}/sd/endpoints
   curl http://{sd}/debug/unassigned
   curl http://{admin}/metrics",
         node = args.node_name
@@ -83,14 +85,16 @@ async fn show<W: io::Write>(
         let targets: Vec<_> = Role::ALL
             .map(|role| (role.name(), Query::all(role)))
             .into_iter()
-            .filter(|(_, query)| query.resources().minus(snapshot.synced).is_empty())
+            .filter(|(_, query)| {
+                query.resources(snapshot.endpoints_from).minus(snapshot.synced).is_empty()
+            })
             .map(|(role, query)| (role, build(&snapshot, &query, Profile::Latest)))
             .collect();
         live.show(targets.iter().map(|(role, targets)| (*role, targets)))?;
         loop {
             // Asked for again and again, like by a Prometheus: or the watches would be closed.
             for role in Role::ALL {
-                sidecar.demand.need(Query::all(role).resources());
+                sidecar.demand.need(Query::all(role).resources(snapshot.endpoints_from));
             }
             tokio::select! {
                 biased; // what happened comes before what follows from it

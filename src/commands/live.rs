@@ -33,10 +33,11 @@ impl Row {
         let label = |name: &str| {
             target.labels.get(&*format!("__meta_kubernetes_{name}")).map_or("", |value| &**value)
         };
-        let ready = match label("endpointslice_endpoint_conditions_ready") {
-            "" => label("pod_ready"),
-            ready => ready,
-        };
+        let ready = ["endpointslice_endpoint_conditions_ready", "endpoint_ready", "pod_ready"]
+            .into_iter()
+            .map(label)
+            .find(|ready| !ready.is_empty())
+            .unwrap_or_default();
         let name = match (label("pod_name"), label("node_name")) {
             ("", "") => target.labels.get("instance").map_or("", |name| &**name),
             ("", node) => node,

@@ -3,6 +3,7 @@
 use super::cluster;
 use super::error::CommandError;
 use crate::cli::{Output, TargetsArgs};
+use crate::index::EndpointsFrom;
 use crate::kube::Timing;
 use crate::sd::{self, Answers, Question};
 use crate::sidecar::Sidecar;
@@ -29,10 +30,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The columns of the table: the labels that tell one target from another.
 const COLUMNS: [(&str, &[&str]); 5] = [
     ("NAMESPACE", &["namespace"]),
-    ("SERVICE", &["service_name", "endpointslice_label_kubernetes_io_service_name"]),
-    ("POD OR NODE", &["pod_name", "node_name", "endpointslice_address_target_name"]),
+    (
+        "SERVICE",
+        &["service_name", "endpointslice_label_kubernetes_io_service_name", "endpoints_name"],
+    ),
+    (
+        "POD OR NODE",
+        &[
+            "pod_name",
+            "node_name",
+            "endpointslice_address_target_name",
+            "endpoint_address_target_name",
+        ],
+    ),
     ("CONTAINER", &["pod_container_name"]),
-    ("PORT", &["endpointslice_port_name", "pod_container_port_name"]),
+    ("PORT", &["endpointslice_port_name", "endpoint_port_name", "pod_container_port_name"]),
 ];
 
 /// Prints the targets of the query.
@@ -43,12 +55,17 @@ const COLUMNS: [(&str, &[&str]); 5] = [
 pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
     let asked = args.query.trim_start_matches("/sd/");
     let (role, query) = asked.split_once('?').map_or((asked, None), |(role, q)| (role, Some(q)));
-    let parsed = sd::parse(role, query)
+    // What a running sidecar makes of slices it says itself.
+    let endpoints_from = match args.node_name {
+        Some(_) => args.endpoints.into(),
+        None => EndpointsFrom::Slices,
+    };
+    let parsed = sd::parse(role, query, endpoints_from)
         .map_err(|error| CommandError::Usage(format!("query {asked:?}: {error}")))?;
     let body = match &args.node_name {
         Some(node) => {
             let client = cluster::client(&args.cluster).await?;
-            let sidecar = Sidecar::start(node, client, Timing::alone());
+            let sidecar = Sidecar::start(node, endpoints_from, client, Timing::alone());
             let answers = Answers::new(
                 Arc::clone(&sidecar.snapshots),
                 Arc::clone(&sidecar.demand),

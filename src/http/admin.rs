@@ -57,16 +57,18 @@ impl Admin {
     fn watches(&self) -> String {
         let snapshot = self.app.snapshots.load();
         let mut lines = String::new();
-        for resource in Resource::ALL {
-            let view = self.app.board.of(resource).view();
-            let synced = if snapshot.synced.contains(resource) { "synced" } else { "not synced" };
+        for (resource, reach, entry) in self.app.board.entries() {
+            let view = entry.view();
+            let is_synced = snapshot.has_listed(resource, &reach);
+            let synced = if is_synced { "synced" } else { "not synced" };
             let age = view.last_event_age.map_or_else(
                 || "nothing heard yet".to_owned(),
                 |age| format!("last heard of {} s ago", age.as_secs()),
             );
             let trouble = view.trouble.map_or_else(String::new, |t| format!("; {}", t.message));
             let phase = view.phase.name();
-            lines.push_str(&format!("\n{resource}: {phase}, {synced}, {age}{trouble}"));
+            let part = reach.namespace().map_or_else(String::new, |name| format!(" in {name}"));
+            lines.push_str(&format!("\n{resource}{part}: {phase}, {synced}, {age}{trouble}"));
         }
         lines
     }

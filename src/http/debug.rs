@@ -4,7 +4,6 @@ use super::app::App;
 use super::caller::{header, patience, refuse_query};
 use super::response::{self, Answer};
 use crate::index::Snapshot;
-use crate::objects::Resource;
 use crate::sd::parse_with_role;
 use crate::targets::{Query, Reason, Role, Target, Targets, build};
 use http::HeaderMap;
@@ -53,18 +52,18 @@ pub(super) async fn unassigned(app: &App, query: Option<&str>, headers: &HeaderM
 pub(super) fn watches(app: &App) -> Answer {
     let snapshot = app.snapshots.load();
     let needed = app.demand.needed();
-    let watches = Resource::ALL.map(|resource| {
-        let entry = app.board.of(resource);
+    let watches = app.board.entries().into_iter().map(|(resource, reach, entry)| {
         let view = entry.view();
         let requests = entry.requests().map(|(verb, outcome, count)| {
             json!({"verb": verb.name(), "outcome": outcome.name(), "count": count})
         });
         json!({
             "resource": resource.name(),
+            "namespace": reach.namespace(),
             "needed": needed.contains(resource),
             "phase": view.phase.name(),
-            "synced": snapshot.synced.contains(resource),
-            "held": snapshot.held(resource),
+            "synced": snapshot.has_listed(resource, &reach),
+            "held": snapshot.held(resource, &reach),
             "lastEventSecondsAgo": view.last_event_age.map(|age| age.as_secs_f64()),
             "resourceVersion": view.resource_version,
             "trouble": view.trouble.map(|trouble| json!({
@@ -79,7 +78,11 @@ pub(super) fn watches(app: &App) -> Answer {
             "droppedEndpoints": view.dropped_endpoints,
         })
     });
-    pretty(&json!({"node": *snapshot.node, "snapshot": snapshot.version, "watches": watches}))
+    pretty(&json!({
+        "node": *snapshot.node,
+        "snapshot": snapshot.version,
+        "watches": watches.collect::<Vec<_>>(),
+    }))
 }
 
 /// Seconds since 1970; negative times are none of ours.
@@ -93,7 +96,9 @@ async fn built(
     default: Option<Role>,
     headers: &HeaderMap,
 ) -> Result<(Arc<Snapshot>, Targets), Answer> {
-    let query: Query = parse_with_role(query, default).map_err(|error| refuse_query(&error))?;
+    let endpoints_from = app.snapshots.load().endpoints_from;
+    let query: Query =
+        parse_with_role(query, default, endpoints_from).map_err(|error| refuse_query(&error))?;
     let profile = app.compat.profile(&query, header(headers, USER_AGENT));
     let snapshot = app
         .answers

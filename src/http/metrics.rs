@@ -6,7 +6,7 @@
 use super::app::App;
 use super::debug::unix_seconds;
 use super::response::{self, Answer};
-use crate::objects::Resource;
+use crate::objects::{Reach, Resource};
 use crate::status::{Entry, Phase, View};
 use crate::targets::{Profile, Query, Reason, Role, build};
 use http::StatusCode;
@@ -33,8 +33,8 @@ struct Collected {
 
 #[derive(Clone, Debug, Default)]
 struct Counts {
-    targets: Vec<(&'static str, u64)>,
-    unassigned: Vec<(&'static str, u64)>,
+    targets: Vec<(Role, u64)>,
+    unassigned: Vec<(Role, Reason, u64)>,
 }
 
 /// How a counter is read.
@@ -91,30 +91,33 @@ impl Collected {
         let version = [(Labels::new(), snapshot.version as f64)];
         gauge(to, "snapshot_version", "Number of published changes", version)?;
         let counts = self.counts();
-        let of = |label: &'static str, counts: Vec<(&'static str, u64)>| {
-            counts.into_iter().map(move |(name, n)| (vec![(label, name.to_owned())], n as f64))
-        };
+        let role = |role: Role| ("role", role.name().to_owned());
+        let targets = counts.targets.into_iter().map(|(of, n)| (vec![role(of)], n as f64));
         gauge(
             to,
             "targets",
             "Targets of this node, without any filter, of the roles whose watches are open",
-            of("role", counts.targets),
+            targets,
         )?;
+        let unassigned = counts.unassigned.into_iter().map(|(of, reason, n)| {
+            (vec![role(of), ("reason", reason.name().to_owned())], n as f64)
+        });
         gauge(
             to,
             "unassigned_endpoints",
-            "Targets of role endpointslice that belong to no node, as far as can be told here",
-            of("reason", counts.unassigned),
+            "Targets of endpoints that belong to no node, as far as can be told here",
+            unassigned,
         )
     }
 
     fn watches(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let snapshot = self.app.snapshots.load();
         let needed = self.app.demand.needed();
-        let each = |value: &dyn Fn(Resource, &View) -> Option<f64>| {
-            let samples = Resource::ALL.into_iter().filter_map(|resource| {
-                let view = self.app.board.of(resource).view();
-                Some((vec![("resource", resource.name().to_owned())], value(resource, &view)?))
+        let entries = self.app.board.entries();
+        let each = |value: &dyn Fn(Resource, &Reach, &View) -> Option<f64>| {
+            let samples = entries.iter().filter_map(|(resource, reach, entry)| {
+                let value = value(*resource, reach, &entry.view())?;
+                Some((labels_of(*resource, reach), value))
             });
             samples.collect::<Vec<_>>()
         };
@@ -123,39 +126,37 @@ impl Collected {
             to,
             "watch_needed",
             "Whether a query has needed the resource lately",
-            each(&|resource, _| flag(needed.contains(resource))),
+            each(&|resource, _, _| flag(needed.contains(resource))),
         )?;
         gauge(
             to,
             "watch_synced",
             "Whether the resource has had a complete list since its watch was opened",
-            each(&|resource, _| flag(snapshot.synced.contains(resource))),
+            each(&|resource, reach, _| flag(snapshot.has_listed(resource, reach))),
         )?;
         gauge(
             to,
             "watch_failing",
             "Whether the last request for the resource failed",
-            each(&|_, view| flag(view.trouble.is_some())),
+            each(&|_, _, view| flag(view.trouble.is_some())),
         )?;
         gauge(
             to,
             "watch_objects",
             "Objects that are held",
-            each(&|resource, _| Some(snapshot.held(resource) as f64)),
+            each(&|resource, reach, _| Some(snapshot.held(resource, reach) as f64)),
         )?;
         gauge(
             to,
             "watch_last_event_timestamp_seconds",
             "When the last list, event or bookmark came; the state is at least as new as that",
-            each(&|_, view| view.last_event.map(unix_seconds)),
+            each(&|_, _, view| view.last_event.map(unix_seconds)),
         )?;
-        let phases = Resource::ALL.into_iter().flat_map(|resource| {
-            let now = self.app.board.of(resource).view().phase;
+        let phases = entries.iter().flat_map(|(resource, reach, entry)| {
+            let now = entry.view().phase;
             Phase::ALL.map(move |phase| {
-                let labels = vec![
-                    ("resource", resource.name().to_owned()),
-                    ("phase", phase.name().to_owned()),
-                ];
+                let mut labels = labels_of(*resource, reach);
+                labels.push(("phase", phase.name().to_owned()));
                 (labels, f64::from(u8::from(phase == now)))
             })
         });
@@ -187,18 +188,16 @@ impl Collected {
             }),
         ];
         for (name, help, count) in counters {
-            let samples = entries().map(|(resource, entry): (Resource, &Entry)| {
+            let samples = entries().map(|(resource, entry): (Resource, &Arc<Entry>)| {
                 (vec![("resource", resource.name().to_owned())], count(&entry.view()))
             });
             counter(to, name, help, samples)?;
         }
-        let slices = self.app.board.of(Resource::EndpointSlices).view();
-        counter(
-            to,
-            "dropped_endpoints",
-            "Endpoints of other nodes, dropped while decoding",
-            [(Labels::new(), slices.dropped_endpoints)],
-        )?;
+        let dropped = [Resource::EndpointSlices, Resource::Endpoints].map(|resource| {
+            let view = self.app.board.of(resource).view();
+            (vec![("resource", resource.name().to_owned())], view.dropped_endpoints)
+        });
+        counter(to, "dropped_endpoints", "Endpoints of other nodes that were not kept", dropped)?;
         Ok(())
     }
 
@@ -222,23 +221,28 @@ impl Collected {
         let mut counts = Counts::default();
         for role in Role::ALL {
             let query = Query::all(role);
-            if !query.resources().minus(snapshot.synced).is_empty() {
+            if !query.resources(snapshot.endpoints_from).minus(snapshot.synced).is_empty() {
                 continue;
             }
             let targets = build(&snapshot, &query, Profile::Latest);
-            counts.targets.push((role.name(), targets.own.len() as u64));
-            if role == Role::EndpointSlice {
-                counts.unassigned = Reason::ALL
-                    .map(|reason| {
-                        let such = targets.unassigned.iter().filter(|one| one.reason == reason);
-                        (reason.name(), such.count() as u64)
-                    })
-                    .to_vec();
+            counts.targets.push((role, targets.own.len() as u64));
+            if matches!(role, Role::EndpointSlice | Role::Endpoints) {
+                counts.unassigned.extend(Reason::ALL.map(|reason| {
+                    let such = targets.unassigned.iter().filter(|one| one.reason == reason);
+                    (role, reason, such.count() as u64)
+                }));
             }
         }
         *last = Some((snapshot.version, counts.clone()));
         counts
     }
+}
+
+/// The labels of a watch: that of one namespace is told from that of the whole cluster.
+fn labels_of<'a>(resource: Resource, reach: &Reach) -> Labels<'a> {
+    let mut labels = vec![("resource", resource.name().to_owned())];
+    labels.extend(reach.namespace().map(|name| ("namespace", name.to_owned())));
+    labels
 }
 
 fn gauge<'a>(

@@ -26,11 +26,12 @@ nodelocal-sd: the Prometheus targets of one Kubernetes node
 
 /sd/pod             targets of role pod
 /sd/endpointslice   targets of role endpointslice
+/sd/endpoints       targets of role endpoints
 /sd/node            the target of role node
   with namespace=, selector.ROLE.label=, selector.ROLE.field=, attach=, service=, port=, compat=
 
 /debug/targets?role=ROLE      the same, with the objects that each target came from
-/debug/unassigned             endpoints that belong to no node
+/debug/unassigned             endpoints that belong to no node, of role endpointslice or of role=endpoints
 /debug/watches                what is watched, and how it is doing
 ";
 
@@ -74,7 +75,8 @@ impl Routes for HttpSd {
 
 impl HttpSd {
     async fn targets(&self, role: &str, request: &Parts) -> Answer {
-        let answer = match sd::parse(role, request.uri.query()) {
+        let endpoints_from = self.0.snapshots.load().endpoints_from;
+        let answer = match sd::parse(role, request.uri.query(), endpoints_from) {
             Ok(query) => {
                 let profile = self.0.compat.profile(&query, header(&request.headers, USER_AGENT));
                 let question = Question::new(query, profile);

@@ -1,8 +1,11 @@
 //! What a watch can tell the index.
 
+use super::derivation::Controller;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, is_dns_subdomain,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Reach, Resource, Service,
+    is_dns_subdomain,
 };
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One message from a watch, or from the reader of owners.
@@ -16,12 +19,19 @@ pub enum Change {
     Services(Update<Service>),
     /// About EndpointSlices.
     EndpointSlices(Update<EndpointSlice>),
+    /// About Endpoints.
+    Endpoints(Update<Endpoints>),
     /// About Namespaces.
     Namespaces(Update<Namespace>),
     /// An owner of an own Pod was read; `None`: it does not exist, or has no controller.
     Owner(OwnerKey, Option<Owner>),
-    /// All owners of this resource that own Pods have now were read: its first sync.
-    OwnersRead(Resource),
+    /// Which endpointslice controller the cluster has.
+    Controller(Controller),
+    /// EndpointSlices are watched there and nowhere else: what came from elsewhere is forgotten.
+    SlicesWatched(BTreeSet<Reach>),
+    /// All that was to be read of this resource was read: its first sync. For resources that have
+    /// no list of their own (owners), or several (foreign slices).
+    Synced(Resource),
     /// The watch was closed, because nobody asks any more: what it brought is forgotten, and the
     /// next question waits for a new sync.
     Closed(Resource),
@@ -48,6 +58,8 @@ pub struct ListOutcome<T> {
     /// Whether there were also objects whose very name could not be read. Then nothing that is
     /// missing from the list is known to be deleted, and nothing is removed.
     pub unnamed: bool,
+    /// What was listed: objects outside are not missing from it.
+    pub reach: Reach,
 }
 
 /// Which owner of a Pod was read.
@@ -62,9 +74,9 @@ pub struct OwnerKey {
 // === impl ListOutcome ===
 
 impl<T> ListOutcome<T> {
-    /// A list in which everything could be decoded.
+    /// A list of the whole cluster in which everything could be decoded.
     pub fn of(objects: Vec<T>) -> Self {
-        Self { objects, undecodable: Vec::new(), unnamed: false }
+        Self { objects, undecodable: Vec::new(), unnamed: false, reach: Reach::Cluster }
     }
 }
 

@@ -5,11 +5,15 @@
 //! Readers only ever see snapshots.
 
 mod change;
+mod derivation;
+mod endpoints_from;
 mod publish;
 mod snapshot;
 mod state;
 
 pub use change::{Change, ListOutcome, OwnerKey, Update};
+pub use derivation::{Controller, Derived};
+pub use endpoints_from::{Deriving, EndpointsFrom, ForeignSlices, KubeletAddress};
 pub use publish::{Snapshots, maintain};
 pub use snapshot::Snapshot;
 pub use state::Index;

@@ -1,6 +1,7 @@
 //! The task that owns the index, and the place where its snapshots are published.
 
 use super::change::Change;
+use super::endpoints_from::EndpointsFrom;
 use super::snapshot::Snapshot;
 use super::state::Index;
 use arc_swap::ArcSwap;
@@ -18,9 +19,9 @@ pub struct Snapshots {
 
 impl Snapshots {
     /// Starts with an empty snapshot of that node.
-    pub fn new(node: &str) -> Self {
+    pub fn new(node: &str, endpoints_from: EndpointsFrom) -> Self {
         Self {
-            latest: ArcSwap::from_pointee(Snapshot::of_node(node)),
+            latest: ArcSwap::from_pointee(Snapshot::of_node(node, endpoints_from)),
             version: watch::Sender::new(0),
         }
     }

@@ -1,10 +1,13 @@
 //! What readers see.
 
 use super::change::OwnerKey;
+use super::derivation::{Derived, is_kubelet};
+use super::endpoints_from::EndpointsFrom;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, Owner, Pod, Resource, ResourceSet, Service, Store,
+    EndpointSlice, Endpoints, Namespace, Node, Owner, Pod, Reach, Resource, ResourceSet, Service,
+    Store, Stored,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The state of everything that is watched, at one moment. Never changes once published.
@@ -14,6 +17,8 @@ pub struct Snapshot {
     pub version: u64,
     /// The node whose targets are served.
     pub node: Arc<str>,
+    /// Where endpoints come from.
+    pub endpoints_from: EndpointsFrom,
     /// Which resources have had a complete list, and still are watched.
     pub synced: ResourceSet,
     /// Own Pods.
@@ -22,8 +27,15 @@ pub struct Snapshot {
     pub nodes: Store<Node>,
     /// Services.
     pub services: Store<Service>,
-    /// Slices with at least one endpoint that can matter here.
+    /// Slices that were read, with at least one endpoint that can matter here: all, or, where
+    /// endpoints are derived, foreign ones.
     pub slices: Store<EndpointSlice>,
+    /// Of which parts of the cluster they were listed.
+    pub slices_listed: Arc<BTreeSet<Reach>>,
+    /// Endpoints with at least one address that can matter here.
+    pub endpoints: Store<Endpoints>,
+    /// Derived slices and Endpoints.
+    pub derived: Arc<Derived>,
     /// Namespaces.
     pub namespaces: Store<Namespace>,
     /// The owners of own Pods' owners, as far as they were read.
@@ -34,8 +46,15 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// An empty one: nothing synced.
-    pub fn of_node(node: &str) -> Self {
-        Self { node: node.into(), ..Self::default() }
+    pub fn of_node(node: &str, endpoints_from: EndpointsFrom) -> Self {
+        Self { node: node.into(), endpoints_from, ..Self::default() }
+    }
+
+    /// Whether a slice that was read says what a derived one says: if prometheus-operator writes
+    /// only Endpoints for its kubelet Service, Kubernetes mirrors them into slices.
+    pub fn is_derived_too(&self, slice: &EndpointSlice) -> bool {
+        let service = || self.services.get(&slice.meta.key.namespace, slice.service_name()?);
+        self.endpoints_from.is_pods() && service().is_some_and(|service| is_kubelet(service))
     }
 
     /// The controller of the Pod's controller, if it is a ReplicaSet or a Job and was read.
@@ -56,17 +75,35 @@ impl Snapshot {
         self.owner_keys(of).filter(|key| !self.owners.contains_key(key))
     }
 
-    /// How many objects of that resource are held.
-    pub fn held(&self, resource: Resource) -> usize {
+    /// Whether that part of a resource, as its watch reaches, has had a complete list.
+    pub fn has_listed(&self, resource: Resource, reach: &Reach) -> bool {
+        match reach {
+            Reach::Cluster => self.synced.contains(resource),
+            Reach::Namespace(_) => {
+                resource == Resource::EndpointSlices && self.slices_listed.contains(reach)
+            }
+        }
+    }
+
+    /// How many objects of that resource are held, of those within `reach`.
+    pub fn held(&self, resource: Resource, reach: &Reach) -> usize {
         match resource {
-            Resource::Pods => self.pods.len(),
-            Resource::Nodes => self.nodes.len(),
-            Resource::Services => self.services.len(),
-            Resource::EndpointSlices => self.slices.len(),
-            Resource::Namespaces => self.namespaces.len(),
+            Resource::Pods => held(&self.pods, reach),
+            Resource::Nodes => held(&self.nodes, reach),
+            Resource::Services => held(&self.services, reach),
+            Resource::EndpointSlices => held(&self.slices, reach),
+            Resource::Endpoints => held(&self.endpoints, reach),
+            Resource::Namespaces => held(&self.namespaces, reach),
             Resource::ReplicaSets | Resource::Jobs => {
                 self.owners.keys().filter(|key| key.resource() == resource).count()
             }
         }
+    }
+}
+
+fn held<T: Stored>(store: &Store<T>, reach: &Reach) -> usize {
+    match reach {
+        Reach::Cluster => store.len(),
+        Reach::Namespace(name) => store.in_namespace(name).count(),
     }
 }

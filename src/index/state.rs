@@ -1,11 +1,14 @@
 //! Applying changes.
 
 use super::change::{Change, ListOutcome, OwnerKey, Update};
+use super::derivation::{Around, Controller, Derivation};
+use super::endpoints_from::EndpointsFrom;
 use super::snapshot::Snapshot;
 use crate::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Store, Stored,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Reach, Resource, Service,
+    Store, Stored,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The index. See the module documentation.
@@ -13,6 +16,9 @@ use std::sync::Arc;
 pub struct Index {
     state: Snapshot,
     changed: bool,
+    derivation: Derivation,
+    controller: Controller,
+    node_deleted: bool,
 }
 
 /// What the index asks of a kind.
@@ -28,29 +34,51 @@ trait Indexed: Stored {
 
 impl Index {
     /// An empty index for that node.
-    pub fn new(node: &str) -> Self {
-        Self { state: Snapshot::of_node(node), changed: false }
+    pub fn new(node: &str, endpoints_from: EndpointsFrom) -> Self {
+        Self {
+            state: Snapshot::of_node(node, endpoints_from),
+            changed: false,
+            derivation: Derivation::default(),
+            controller: Controller::default(),
+            node_deleted: false,
+        }
     }
 
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
-        let Snapshot { node, pods, nodes, services, slices, namespaces, .. } = &mut self.state;
+        let Snapshot { node, pods, nodes, services, slices, endpoints, namespaces, .. } =
+            &mut self.state;
         let (resource, effect) = match change {
             Change::Pods(told) => (Resource::Pods, update(pods, told, node)),
             Change::Nodes(told) => (Resource::Nodes, update(nodes, told, node)),
             Change::Services(told) => (Resource::Services, update(services, told, node)),
             Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, node)),
+            Change::Endpoints(told) => (Resource::Endpoints, update(endpoints, told, node)),
             Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, node)),
             Change::Owner(key, owner) => return self.owner_was_read(key, owner),
-            Change::OwnersRead(resource) => return self.mark_synced(resource),
+            Change::Controller(controller) => {
+                self.changed |= self.controller != controller;
+                self.controller = controller;
+                return;
+            }
+            Change::SlicesWatched(reaches) => return self.forget_slices_outside(&reaches),
+            Change::Synced(resource) => return self.mark_synced(resource),
             Change::Closed(resource) => return self.close(resource),
         };
         self.changed |= effect.changed;
-        if effect.listed {
-            self.mark_synced(resource);
+        match (resource, effect.listed) {
+            (_, None) => {}
+            // One list of several. Who opens them knows when all have come.
+            (Resource::EndpointSlices, Some(reach)) if self.state.endpoints_from.is_pods() => {
+                self.changed |= Arc::make_mut(&mut self.state.slices_listed).insert(reach);
+            }
+            (_, Some(_)) => self.mark_synced(resource),
         }
-        if resource == Resource::Pods && effect.changed {
-            self.forget_unused_owners();
+        match resource {
+            Resource::Pods if effect.changed => self.forget_unused_owners(),
+            // One that was never seen has not been deleted.
+            Resource::Nodes if effect.changed => self.node_deleted = self.state.nodes.is_empty(),
+            _ => {}
         }
     }
 
@@ -60,8 +88,24 @@ impl Index {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
+        self.derive();
         self.state.version += 1;
         Some(self.state.clone())
+    }
+
+    /// Before each snapshot, so that none has Pods or Services without their endpoints.
+    fn derive(&mut self) {
+        let EndpointsFrom::Pods(deriving) = self.state.endpoints_from else { return };
+        let Snapshot { node, nodes, pods, services, slices, .. } = &self.state;
+        let around = Around {
+            controller: self.controller,
+            node: nodes.get("", node).cloned(),
+            node_deleted: self.node_deleted,
+            kubelet_address: deriving.kubelet_address,
+        };
+        if let Some(derived) = self.derivation.follow((services, pods, slices), &around) {
+            self.state.derived = Arc::new(derived);
+        }
     }
 
     fn mark_synced(&mut self, resource: Resource) {
@@ -90,12 +134,27 @@ impl Index {
         }
     }
 
+    fn forget_slices_outside(&mut self, reaches: &BTreeSet<Reach>) {
+        let covered = |slice: &EndpointSlice| {
+            reaches.iter().any(|reach| reach.covers(&slice.meta.key.namespace))
+        };
+        self.changed |= self.state.slices.retain(covered);
+        if !self.state.slices_listed.is_subset(reaches) {
+            Arc::make_mut(&mut self.state.slices_listed).retain(|reach| reaches.contains(reach));
+            self.changed = true;
+        }
+    }
+
     fn close(&mut self, resource: Resource) {
         match resource {
             Resource::Pods => self.state.pods = Store::default(),
-            Resource::Nodes => self.state.nodes = Store::default(),
+            Resource::Nodes => {
+                self.state.nodes = Store::default();
+                self.node_deleted = false;
+            }
             Resource::Services => self.state.services = Store::default(),
-            Resource::EndpointSlices => self.state.slices = Store::default(),
+            Resource::EndpointSlices => self.forget_slices_outside(&BTreeSet::new()),
+            Resource::Endpoints => self.state.endpoints = Store::default(),
             Resource::Namespaces => self.state.namespaces = Store::default(),
             Resource::ReplicaSets | Resource::Jobs => {
                 Arc::make_mut(&mut self.state.owners).retain(|key, _| key.resource() != resource);
@@ -108,14 +167,18 @@ impl Index {
 
 struct Effect {
     changed: bool,
-    listed: bool,
+    /// What was listed, if it was a list.
+    listed: Option<Reach>,
 }
 
 fn update<T: Indexed>(store: &mut Store<T>, told: Update<T>, node: &str) -> Effect {
     match told {
-        Update::Replace(list) => Effect { changed: replace(store, list, node), listed: true },
-        Update::Apply(object) => Effect { changed: apply(store, object, node), listed: false },
-        Update::Delete(key) => Effect { changed: store.remove(&key), listed: false },
+        Update::Replace(list) => {
+            let reach = list.reach.clone();
+            Effect { changed: replace(store, list, node), listed: Some(reach) }
+        }
+        Update::Apply(object) => Effect { changed: apply(store, object, node), listed: None },
+        Update::Delete(key) => Effect { changed: store.remove(&key), listed: None },
     }
 }
 
@@ -123,7 +186,8 @@ fn apply<T: Indexed>(store: &mut Store<T>, object: T, node: &str) -> bool {
     if object.matters(node) { store.insert(object) } else { store.remove(object.key()) }
 }
 
-/// Makes the store equal to the list, but for objects whose content is not known.
+/// Makes the store equal to the list as far as that reaches, but for objects whose content is not
+/// known.
 fn replace<T: Indexed>(store: &mut Store<T>, list: ListOutcome<T>, node: &str) -> bool {
     let mut present: HashSet<ObjectKey> = list.undecodable.into_iter().collect();
     let mut changed = false;
@@ -132,7 +196,9 @@ fn replace<T: Indexed>(store: &mut Store<T>, list: ListOutcome<T>, node: &str) -
         changed |= apply(store, object, node);
     }
     if !list.unnamed {
-        changed |= store.retain(|object| present.contains(object.key()));
+        changed |= store.retain(|object| {
+            !list.reach.covers(&object.key().namespace) || present.contains(object.key())
+        });
     }
     changed
 }
@@ -161,12 +227,19 @@ impl Indexed for EndpointSlice {
     }
 }
 
+impl Indexed for Endpoints {
+    /// As for slices.
+    fn matters(&self, _node: &str) -> bool {
+        !self.subsets.is_empty()
+    }
+}
+
 impl Indexed for Namespace {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{Metadata, ResourceSet};
+    use crate::objects::{Endpoint, EndpointSubset, Metadata, ResourceSet, ServicePort};
 
     fn pod(name: &str, ip: &str) -> Pod {
         let key = ObjectKey::new("n", name);
@@ -192,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_list_replaces_but_keeps_what_it_could_not_read() {
-        let mut index = Index::new("a");
+        let mut index = Index::new("a", EndpointsFrom::Slices);
         index.apply(Change::Pods(Update::Replace(ListOutcome::of(vec![
             pod("gone", "1"),
             pod("bad", "2"),
@@ -203,19 +276,21 @@ mod tests {
             objects: vec![pod("good", "4")],
             undecodable: vec![bad],
             unnamed: false,
+            ..ListOutcome::of(Vec::new())
         })));
         assert_eq!(names(&index), ["bad", "good"]);
         index.apply(Change::Pods(Update::Replace(ListOutcome {
             objects: vec![pod("new", "5")],
             undecodable: vec![],
             unnamed: true,
+            ..ListOutcome::of(Vec::new())
         })));
         assert_eq!(names(&index), ["bad", "good", "new"]);
     }
 
     #[test]
     fn a_snapshot_comes_only_with_a_change() {
-        let mut index = Index::new("a");
+        let mut index = Index::new("a", EndpointsFrom::Slices);
         assert!(index.take_snapshot().is_none());
         index.apply(Change::Pods(Update::Replace(ListOutcome::of(vec![pod("p", "1")]))));
         let first = index.take_snapshot().expect("the first list");
@@ -229,22 +304,43 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_a_sync() {
-        let mut index = Index::new("a");
+        let mut index = Index::new("a", EndpointsFrom::Slices);
         index.apply(Change::Services(Update::Replace(ListOutcome::of(vec![]))));
         assert!(index.take_snapshot().is_some_and(|s| s.synced.contains(Resource::Services)));
     }
 
     #[test]
     fn a_pod_that_moved_to_another_node_is_gone() {
-        let mut index = Index::new("a");
+        let mut index = Index::new("a", EndpointsFrom::Slices);
         index.apply(Change::Pods(Update::Apply(pod("p", "1"))));
         index.apply(Change::Pods(Update::Apply(Pod { node_name: "b".into(), ..pod("p", "1") })));
         assert!(names(&index).is_empty());
     }
 
     #[test]
+    fn objects_of_which_nothing_matters_here_are_not_held() {
+        let mut index = Index::new("a", EndpointsFrom::Slices);
+        index.apply(Change::EndpointSlices(Update::Apply(EndpointSlice {
+            endpoints: [Endpoint::default()].into(),
+            ..EndpointSlice::default()
+        })));
+        index.apply(Change::Endpoints(Update::Apply(Endpoints {
+            subsets: [EndpointSubset::default()].into(),
+            ..Endpoints::default()
+        })));
+        let held = |index: &Index| {
+            [Resource::EndpointSlices, Resource::Endpoints]
+                .map(|kind| index.state.held(kind, &Reach::Cluster))
+        };
+        assert_eq!(held(&index), [1, 1]);
+        index.apply(Change::EndpointSlices(Update::Apply(EndpointSlice::default())));
+        index.apply(Change::Endpoints(Update::Apply(Endpoints::default())));
+        assert_eq!(held(&index), [0, 0]);
+    }
+
+    #[test]
     fn owners_live_as_long_as_their_pods() {
-        let mut index = Index::new("a");
+        let mut index = Index::new("a", EndpointsFrom::Slices);
         index.apply(Change::Pods(Update::Apply(owned("p", "rs"))));
         let snapshot = index.take_snapshot().expect("a new pod");
         let keys: Vec<_> = snapshot.unread_owners(REPLICA_SETS).collect();
@@ -258,5 +354,98 @@ mod tests {
         index.apply(Change::Pods(Update::Delete(ObjectKey::new("n", "p"))));
         index.apply(Change::Owner(keys[0].clone(), None));
         assert!(index.state.owners.is_empty(), "nobody asks for it any more");
+    }
+
+    // --- derived and foreign slices ---
+
+    fn service(name: &str, selector: &[(&str, &str)]) -> Service {
+        let key = ObjectKey::new("n", name);
+        Service {
+            meta: Metadata { key, ..Metadata::default() },
+            selector: selector.iter().copied().collect(),
+            ports: [ServicePort { number: 80, ..ServicePort::default() }].into(),
+            ..Service::default()
+        }
+    }
+
+    fn slice(namespace: &str, name: &str) -> EndpointSlice {
+        let key = ObjectKey::new(namespace, name);
+        EndpointSlice {
+            meta: Metadata { key, ..Metadata::default() },
+            endpoints: [Endpoint::default()].into(),
+            ..EndpointSlice::default()
+        }
+    }
+
+    fn derived_endpoints(snapshot: &Snapshot) -> usize {
+        snapshot.derived.slices().map(|slice| slice.endpoints.len()).sum()
+    }
+
+    #[test]
+    fn pods_and_their_endpoints_come_in_one_snapshot() {
+        let mut index = Index::new("a", EndpointsFrom::default());
+        index.apply(Change::Services(Update::Apply(service("s", &[("app", "web")]))));
+        let mut pod = pod("p", "10.0.0.1");
+        pod.ips = [pod.ip.clone()].into();
+        pod.meta.labels = [("app", "web")].into_iter().collect();
+        index.apply(Change::Pods(Update::Apply(pod)));
+        let snapshot = index.take_snapshot().expect("changed");
+        assert_eq!(derived_endpoints(&snapshot), 1);
+
+        index.apply(Change::Pods(Update::Delete(ObjectKey::new("n", "p"))));
+        let snapshot = index.take_snapshot().expect("changed");
+        assert_eq!(derived_endpoints(&snapshot), 0);
+    }
+
+    #[test]
+    fn only_a_deleted_node_is_missing() {
+        let mut index = Index::new("a", EndpointsFrom::default());
+        let mut pod = pod("p", "10.0.0.1");
+        pod.ips = [pod.ip.clone()].into();
+        pod.meta.labels = [("app", "web")].into_iter().collect();
+        index.apply(Change::Pods(Update::Apply(pod)));
+        index.apply(Change::Services(Update::Apply(service("s", &[("app", "web")]))));
+        let node = || {
+            let meta = Metadata { key: ObjectKey::new("", "a"), ..Metadata::default() };
+            Node { meta, ..Node::default() }
+        };
+        let key = || ObjectKey::new("", "a");
+        let steps = [
+            (Update::Replace(ListOutcome::of(vec![])), 1, "never seen"),
+            (Update::Apply(node()), 1, "there"),
+            (Update::Delete(key()), 0, "deleted"),
+            (Update::Apply(node()), 1, "there again"),
+            (Update::Replace(ListOutcome::of(vec![])), 0, "missing from a list"),
+        ];
+        for (update, expected, what) in steps {
+            index.apply(Change::Nodes(update));
+            let snapshot = index.take_snapshot().expect("changed");
+            assert_eq!(derived_endpoints(&snapshot), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_list_says_nothing_about_what_it_does_not_reach() {
+        let mut index = Index::new("a", EndpointsFrom::default());
+        let list = |reach: Reach, slices: Vec<EndpointSlice>| {
+            let list = ListOutcome { reach, ..ListOutcome::of(slices) };
+            Change::EndpointSlices(Update::Replace(list))
+        };
+        let names = |index: &mut Index| {
+            let snapshot = index.take_snapshot().expect("changed");
+            let names = snapshot.slices.iter().map(|slice| slice.meta.key.to_string());
+            (names.collect::<Vec<_>>(), snapshot.slices_listed.len())
+        };
+        let one = || Reach::Namespace("one".into());
+        index.apply(list(one(), vec![slice("one", "x")]));
+        index.apply(list(Reach::Namespace("two".into()), vec![slice("two", "x")]));
+        assert_eq!(names(&mut index), (vec!["one/x".to_owned(), "two/x".to_owned()], 2));
+        index.apply(list(one(), vec![slice("one", "y")]));
+        assert_eq!(names(&mut index), (vec!["one/y".to_owned(), "two/x".to_owned()], 2));
+        let synced = index.state.synced;
+        assert!(!synced.contains(Resource::EndpointSlices), "one list of several is no sync");
+
+        index.apply(Change::SlicesWatched([one()].into()));
+        assert_eq!(names(&mut index), (vec!["one/y".to_owned()], 1));
     }
 }

@@ -13,7 +13,7 @@ use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
 use super::timing::Timing;
 use crate::index::{Change, ListOutcome, Update};
-use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service};
+use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service};
 use crate::status::Board;
 use kube::client::Body;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ impl Feed {
             Resource::Nodes => self.list_of::<Node>(chunks),
             Resource::Services => self.list_of::<Service>(chunks),
             Resource::EndpointSlices => self.list_of::<EndpointSlice>(chunks),
+            Resource::Endpoints => self.list_of::<Endpoints>(chunks),
             Resource::Namespaces => self.list_of::<Namespace>(chunks),
             Resource::ReplicaSets | Resource::Jobs => panic!("{resource} are never listed"),
         }
@@ -85,13 +86,19 @@ impl Feed {
             Resource::Nodes => self.watch_of::<Node>(chunks),
             Resource::Services => self.watch_of::<Service>(chunks),
             Resource::EndpointSlices => self.watch_of::<EndpointSlice>(chunks),
+            Resource::Endpoints => self.watch_of::<Endpoints>(chunks),
             Resource::Namespaces => self.watch_of::<Namespace>(chunks),
             Resource::ReplicaSets | Resource::Jobs => panic!("{resource} are never watched"),
         }
     }
 
+    fn reflector<K: Kind>(&self) -> Reflector<K> {
+        let entry = Arc::clone(self.context.board.of(K::RESOURCE));
+        Reflector::new(self.context.clone(), K::scope(&self.context.node), entry)
+    }
+
     fn list_of<'a, K: Kind>(&self, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Change> {
-        let mut reflector = Reflector::<K>::new(self.context.clone());
+        let mut reflector = self.reflector::<K>();
         let mut items = ItemSplitter::new(self.object_limit);
         let mut outcome = ListOutcome::of(Vec::new());
         for chunk in chunks {
@@ -102,7 +109,7 @@ impl Feed {
     }
 
     fn watch_of<'a, K: Kind>(&self, chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Change> {
-        let mut reflector = Reflector::<K>::new(self.context.clone());
+        let mut reflector = self.reflector::<K>();
         let mut lines = LineSplitter::new(self.object_limit);
         let (mut version, mut failed) = (String::new(), false);
         let mut changes = Vec::new();

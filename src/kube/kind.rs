@@ -1,7 +1,10 @@
 //! What the loops need to know of each kind: where it is, how it is selected, how it is decoded.
 
 use crate::index::{Change, Update};
-use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service, SliceOfNode, Stored};
+use crate::objects::{
+    EndpointSlice, Endpoints, Namespace, Node, Pod, Reach, Resource, Service, SliceOfNode, Stored,
+};
+use form_urlencoded::Serializer;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeSeed;
@@ -29,10 +32,14 @@ pub(super) trait Kind: Stored + Sized + Send + 'static {
 /// What a loop asks the API server for.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    /// Path of the list, cluster-wide.
+    /// Path of the list.
     pub(super) path: String,
+    /// What is listed there.
+    pub(super) reach: Reach,
     /// Selects the objects of this node at the server; without it the type is listed in pages.
     pub(super) field_selector: Option<String>,
+    /// Leaves out objects that are of no use. The server still looks at each of them.
+    pub(super) label_selector: Option<&'static str>,
     /// Whether metadata is enough.
     pub(super) metadata_only: bool,
     /// The API group, for messages about RBAC.
@@ -41,19 +48,50 @@ pub(super) struct Scope {
 
 impl Scope {
     fn of<K: k8s_openapi::Resource>() -> Self {
+        Self::within::<K>(Reach::Cluster)
+    }
+
+    fn within<K: k8s_openapi::Resource>(reach: Reach) -> Self {
+        let base = match K::GROUP {
+            "" => format!("/api/{}", K::VERSION),
+            group => format!("/apis/{group}/{}", K::VERSION),
+        };
+        let plural = K::URL_PATH_SEGMENT;
         Self {
-            path: match K::GROUP {
-                "" => format!("/api/{}/{}", K::VERSION, K::URL_PATH_SEGMENT),
-                group => format!("/apis/{group}/{}/{}", K::VERSION, K::URL_PATH_SEGMENT),
+            path: match reach.namespace() {
+                None => format!("{base}/{plural}"),
+                Some(namespace) => format!("{base}/namespaces/{namespace}/{plural}"),
             },
+            reach,
             field_selector: None,
+            label_selector: None,
             metadata_only: false,
             group: K::GROUP,
         }
     }
 
+    /// The slices that neither the endpointslice controller nor prometheus-operator writes: theirs
+    /// are derived. Slices without the label are selected too.
+    pub(super) fn foreign_slices(reach: Reach) -> Self {
+        let derived = "endpointslice.kubernetes.io/managed-by notin \
+                       (endpointslice-controller.k8s.io,prometheus-operator)";
+        Self { label_selector: Some(derived), ..Self::within::<discovery::EndpointSlice>(reach) }
+    }
+
     fn selected_by(self, field: &str, value: &str) -> Self {
         Self { field_selector: Some(format!("{field}={value}")), ..self }
+    }
+
+    /// The parameters of a request that say what is selected.
+    pub(super) fn query(&self) -> Serializer<'static, String> {
+        let mut query = Serializer::new(String::new());
+        if let Some(selector) = &self.field_selector {
+            query.append_pair("fieldSelector", selector);
+        }
+        if let Some(selector) = self.label_selector {
+            query.append_pair("labelSelector", selector);
+        }
+        query
     }
 
     /// Whether the server hands out this node's objects only.
@@ -128,6 +166,26 @@ impl Kind for EndpointSlice {
 
     fn change(update: Update<Self>) -> Change {
         Change::EndpointSlices(update)
+    }
+}
+
+impl Kind for Endpoints {
+    const RESOURCE: Resource = Resource::Endpoints;
+
+    fn scope(_node: &str) -> Scope {
+        Scope::of::<core::Endpoints>()
+    }
+
+    fn decode(object: &[u8], node: &str) -> serde_json::Result<Self> {
+        Ok(serde_json::from_slice::<Self>(object)?.of_node(node))
+    }
+
+    fn dropped_endpoints(&self) -> usize {
+        self.dropped
+    }
+
+    fn change(update: Update<Self>) -> Change {
+        Change::Endpoints(update)
     }
 }
 

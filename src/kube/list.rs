@@ -10,7 +10,6 @@ use super::reflector::{ListFrom, Reflector};
 use super::request::{self, Chunks, Form};
 use crate::index::ListOutcome;
 use crate::status::{Outcome, Verb};
-use form_urlencoded::Serializer;
 use tokio::time::Instant;
 
 /// Pages of fewer would stay below 128 KiB, and the server compresses only what is larger.
@@ -38,7 +37,8 @@ impl<K: Kind> Reflector<K> {
         &mut self,
         from: &ListFrom,
     ) -> Result<(ListOutcome<K>, String), (Failure, usize)> {
-        let mut outcome = ListOutcome::of(Vec::new());
+        let reach = self.scope.reach.clone();
+        let mut outcome = ListOutcome { reach, ..ListOutcome::of(Vec::new()) };
         let mut version = None;
         let mut token = None;
         for page in 0.. {
@@ -85,10 +85,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     fn list_uri(&self, from: &ListFrom, token: Option<&str>) -> String {
-        let mut query = Serializer::new(String::new());
-        if let Some(selector) = &self.scope.field_selector {
-            query.append_pair("fieldSelector", selector);
-        }
+        let mut query = self.scope.query();
         match (token, from) {
             (Some(token), _) => {
                 query.append_pair("limit", PAGE).append_pair("continue", token);

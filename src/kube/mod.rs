@@ -16,6 +16,7 @@ mod bounded;
 mod client;
 mod decode;
 mod failure;
+mod foreign;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod items;
@@ -26,7 +27,9 @@ mod owners;
 mod pacer;
 mod reflector;
 mod request;
+mod tasks;
 mod timing;
+mod version;
 mod watch;
 mod watches;
 

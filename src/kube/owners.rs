@@ -80,7 +80,7 @@ impl OwnerReader {
                 && !snapshot.synced.contains(self.resource)
                 && snapshot.unread_owners(ours).next().is_none()
             {
-                self.context.tell(Change::OwnersRead(self.resource)).await;
+                self.context.tell(Change::Synced(self.resource)).await;
             }
             let entry = self.context.board.of(self.resource);
             entry.set_phase(Phase::Watching);
@@ -165,14 +165,7 @@ impl OwnerReader {
         let until = Instant::now() + timing.page;
         let request = request::get(&uri, Form::Metadata, true)?;
         let body = request::send(client, request, timing.headers).await?;
-        let mut chunks = Chunks::new(body, timing.body_silence, until);
-        let mut text = Vec::new();
-        while let Some(chunk) = chunks.next().await? {
-            text.extend_from_slice(&chunk);
-            if text.len() > OBJECT_LIMIT {
-                return Err(Failure::Garbled("the object is too large".to_owned()));
-            }
-        }
+        let text = Chunks::new(body, timing.body_silence, until).all(OBJECT_LIMIT).await?;
         serde_json::from_slice(&text)
             .map(|object: Object| object.metadata)
             .map_err(|error| Failure::Garbled(error.to_string()))

@@ -33,6 +33,7 @@ pub(super) struct Context {
 pub(super) struct Reflector<K> {
     context: Context,
     pub(super) scope: Scope,
+    entry: Arc<Entry>,
     backoff: Backoff,
     /// Objects that could not be read the last time they came: each is logged once.
     pub(super) bad_objects: HashSet<ObjectKey>,
@@ -51,7 +52,7 @@ pub(super) enum ListFrom {
     MostRecent,
 }
 
-/// So many watches that were accepted and told nothing, and a list is tried instead: the version may
+/// So many watches in a row that were accepted and told nothing, and a list is tried instead: the version may
 /// be one that this server will never know.
 const FUTILE_RESUMES: u32 = 3;
 
@@ -83,11 +84,12 @@ impl Context {
 // === impl Reflector ===
 
 impl<K: Kind> Reflector<K> {
-    pub(super) fn new(context: Context) -> Self {
-        let scope = K::scope(&context.node);
+    /// Asks for that, and says in `entry` how it is doing.
+    pub(super) fn new(context: Context, scope: Scope, entry: Arc<Entry>) -> Self {
         Self {
             context,
             scope,
+            entry,
             backoff: Backoff::default(),
             bad_objects: HashSet::new(),
             made_sure: false,
@@ -119,7 +121,12 @@ impl<K: Kind> Reflector<K> {
             match self.list(&from).await {
                 Ok((outcome, listed)) => {
                     *version = listed;
-                    info!(resource = %K::RESOURCE, objects = outcome.objects.len(), "listed");
+                    let namespace = self.scope.reach.namespace();
+                    let objects = outcome.objects.len();
+                    info!(resource = %K::RESOURCE, namespace, objects, "listed");
+                    if K::RESOURCE == Resource::Nodes && objects == 0 {
+                        warn!("the cluster has no Node {}: is the node's name right?", self.node);
+                    }
                     self.tell(K::change(Update::Replace(outcome))).await;
                     self.entry().heard(version);
                     return;
@@ -154,7 +161,10 @@ impl<K: Kind> Reflector<K> {
                 // Accepted, and nothing came of it.
                 Some(lived) => {
                     silent += lived;
-                    futile += self.futility(lived);
+                    futile = match self.futility(lived) {
+                        0 => 0,
+                        more => futile + more,
+                    };
                 }
                 None if result.as_ref().is_err_and(Failure::is_refusal) => away = None,
                 None => away = away.or_else(|| Some(Instant::now())),
@@ -213,10 +223,12 @@ impl<K: Kind> Reflector<K> {
     }
 
     async fn wait_after(&mut self, verb: Verb, failure: &Failure) {
+        let namespace = self.scope.reach.namespace();
         let message = format!(
-            "{} {} for node {}: {failure}{}",
+            "{} {}{} for node {}: {failure}{}",
             verb.name(),
             K::RESOURCE,
+            namespace.map_or_else(String::new, |name| format!(" in namespace {name}")),
             self.node,
             advice(failure, &["list", "watch"], K::RESOURCE.name(), self.scope.group),
         );
@@ -257,7 +269,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     pub(super) fn entry(&self) -> &Entry {
-        self.board.of(K::RESOURCE)
+        &self.entry
     }
 
     pub(super) fn turn(&self) -> Turn {

@@ -120,6 +120,18 @@ impl Chunks {
         Self { body, silence, until }
     }
 
+    /// All that is left, if it is no more than `limit` bytes.
+    pub(super) async fn all(mut self, limit: usize) -> Result<Vec<u8>, Failure> {
+        let mut text = Vec::new();
+        while let Some(chunk) = self.next().await? {
+            text.extend_from_slice(&chunk);
+            if text.len() > limit {
+                return Err(Failure::Garbled("the object is too large".to_owned()));
+            }
+        }
+        Ok(text)
+    }
+
     /// The next chunk; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {

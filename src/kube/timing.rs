@@ -10,9 +10,13 @@ pub struct Timing {
     pub start_jitter: Duration,
     /// A list of own Pods after a 410 comes after a random part of this.
     pub relist_jitter: Duration,
-    /// The same for kinds that are not selected by node: all nodes lose the same version at once,
-    /// and each of these lists costs the server the whole type.
+    /// The same for kinds that are not selected by node: all nodes lose the same version at once, above
+    /// all when the API server restarts, and each of these lists costs the server the whole type.
+    /// Minutes, because what is known is served meanwhile.
     pub relist_jitter_unselected: Duration,
+    /// A watch of foreign slices that becomes needed later is opened after a random part of this: all
+    /// nodes see the same Service come.
+    pub open_jitter: Duration,
     /// From a list or get request to its headers; half of the server's own request limit (60 s).
     pub headers: Duration,
     /// Silence within the body of a list.
@@ -43,7 +47,8 @@ impl Default for Timing {
         Self {
             start_jitter: Duration::from_secs(2),
             relist_jitter: Duration::from_secs(2),
-            relist_jitter_unselected: Duration::from_secs(30),
+            relist_jitter_unselected: Duration::from_secs(3 * 60),
+            open_jitter: Duration::from_secs(30),
             headers: Duration::from_secs(30),
             body_silence: Duration::from_secs(15),
             page: Duration::from_secs(60),
@@ -65,6 +70,7 @@ impl Timing {
             start_jitter: Duration::ZERO,
             relist_jitter: Duration::ZERO,
             relist_jitter_unselected: Duration::ZERO,
+            open_jitter: Duration::ZERO,
             ..Self::default()
         }
     }

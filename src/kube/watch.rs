@@ -10,7 +10,6 @@ use super::request::{self, Chunks, Form};
 use super::timing::part_of;
 use crate::index::Update;
 use crate::status::Verb;
-use form_urlencoded::Serializer;
 use kube::client::Body;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -105,10 +104,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     fn watch_uri(&self, version: &str, length: Duration) -> String {
-        let mut query = Serializer::new(String::new());
-        if let Some(selector) = &self.scope.field_selector {
-            query.append_pair("fieldSelector", selector);
-        }
+        let mut query = self.scope.query();
         query
             .append_pair("watch", "true")
             .append_pair("resourceVersion", version)

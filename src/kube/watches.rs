@@ -1,17 +1,18 @@
 //! Which loops run: those that the questions need.
 
+use super::foreign::ForeignWatches;
 use super::kind::Kind;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
+use super::tasks::{LOOK_EVERY, end};
 use super::timing::Timing;
 use crate::demand::Demand;
-use crate::index::{Change, Snapshots};
-use crate::objects::{EndpointSlice, Namespace, Node, Pod, Resource, Service};
+use crate::index::{Change, EndpointsFrom, Snapshots};
+use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service};
 use crate::status::Board;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::info;
@@ -33,9 +34,6 @@ pub struct Watches {
     /// What came of them; tells which owners are missing.
     pub snapshots: Arc<Snapshots>,
 }
-
-/// How often is looked whether a watch has become unused.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
@@ -59,7 +57,7 @@ pub async fn follow(watches: Watches) {
                     open.insert(resource, start(resource, &context, &snapshots, &mut tasks));
                 }
                 // While the server cannot be asked again, what is known is all that there is.
-                (false, true) if context.board.of(resource).view().trouble.is_some() => {}
+                (false, true) if context.board.trouble(resource).is_some() => {}
                 (false, true) => {
                     info!(%resource, "closing, because no query needs it any more");
                     if let Some(task) = open.remove(&resource) {
@@ -87,7 +85,15 @@ fn start(
         Resource::Pods => reflect::<Pod>(context, tasks),
         Resource::Nodes => reflect::<Node>(context, tasks),
         Resource::Services => reflect::<Service>(context, tasks),
-        Resource::EndpointSlices => reflect::<EndpointSlice>(context, tasks),
+        Resource::EndpointSlices => match snapshots.load().endpoints_from {
+            EndpointsFrom::Slices => reflect::<EndpointSlice>(context, tasks),
+            EndpointsFrom::Pods(deriving) => {
+                let snapshots = Arc::clone(snapshots);
+                let which = deriving.foreign_slices;
+                tasks.spawn(ForeignWatches::new(which, context.clone(), snapshots).run())
+            }
+        },
+        Resource::Endpoints => reflect::<Endpoints>(context, tasks),
         Resource::Namespaces => reflect::<Namespace>(context, tasks),
         Resource::ReplicaSets | Resource::Jobs => {
             tasks.spawn(OwnerReader::new(resource, context.clone(), Arc::clone(snapshots)).run())
@@ -96,14 +102,12 @@ fn start(
 }
 
 fn reflect<K: Kind>(context: &Context, tasks: &mut JoinSet<()>) -> AbortHandle {
-    tasks.spawn(Reflector::<K>::new(context.clone()).run())
+    let entry = Arc::clone(context.board.of(K::RESOURCE));
+    tasks.spawn(Reflector::<K>::new(context.clone(), K::scope(&context.node), entry).run())
 }
 
 async fn close(resource: Resource, task: &AbortHandle, context: &Context) {
-    task.abort();
-    while !task.is_finished() {
-        tokio::task::yield_now().await; // its last message must come before ours
-    }
-    context.board.of(resource).close();
+    end(task).await;
+    context.board.close(resource);
     context.tell(Change::Closed(resource)).await;
 }

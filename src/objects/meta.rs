@@ -1,9 +1,12 @@
 //! Object metadata: what every kind has in common.
 
 use super::StringMap;
+use super::interned::{self, interned};
 use super::store::ObjectKey;
 use super::wire::null_as_default;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::sync::Arc;
 
 /// `metadata` without what no target needs (managed fields, above all).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,8 +40,8 @@ pub struct Owner {
 pub(super) struct MetadataJson {
     /// The one field that every stored object has; without it the object is undecodable.
     name: Box<str>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    namespace: Box<str>,
+    #[serde(default = "no_text", deserialize_with = "interned::deserialize")]
+    namespace: Arc<str>,
     #[serde(default, deserialize_with = "null_as_default")]
     uid: Box<str>,
     #[serde(default)]
@@ -47,6 +50,12 @@ pub(super) struct MetadataJson {
     annotations: StringMap,
     #[serde(default, deserialize_with = "null_as_default")]
     owner_references: Vec<OwnerJson>,
+    #[serde(default)]
+    deletion_timestamp: Option<IgnoredAny>,
+}
+
+fn no_text() -> Arc<str> {
+    interned("")
 }
 
 // Not `flatten`ed from `Owner`: serde's flatten buffers every field.
@@ -76,12 +85,22 @@ pub fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(part_is_good)
 }
 
+// === impl MetadataJson ===
+
+impl MetadataJson {
+    /// Whether the object is being deleted. Only a Pod's targets depend on it, so [`Metadata`] has
+    /// no room for it.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deletion_timestamp.is_some()
+    }
+}
+
 // === impl Metadata ===
 
 impl From<MetadataJson> for Metadata {
     fn from(json: MetadataJson) -> Self {
         Self {
-            key: ObjectKey { namespace: json.namespace.into(), name: json.name.into() },
+            key: ObjectKey { namespace: json.namespace, name: json.name.into() },
             uid: json.uid,
             labels: json.labels,
             annotations: json.annotations,

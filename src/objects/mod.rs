@@ -6,9 +6,13 @@
 //! API server's JSON and compares by content, so that an update can say whether it changed
 //! anything.
 
+mod endpoints;
+mod interned;
+mod located;
 mod meta;
 mod node;
 mod pod;
+mod reach;
 mod resource;
 mod service;
 mod slice;
@@ -16,13 +20,20 @@ mod store;
 mod string_map;
 mod wire;
 
+pub use endpoints::{
+    ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY, EndpointAddress, EndpointPort, EndpointSubset,
+    Endpoints,
+};
+pub use located::{Located, TargetRef};
 pub use meta::{Metadata, Owner, is_dns_subdomain};
 pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
+pub use reach::Reach;
 pub use resource::{Resource, ResourceSet};
-pub use service::Service;
+pub use service::{Service, ServicePort, TargetPort};
 pub use slice::{
-    Conditions, Endpoint, EndpointSlice, SERVICE_NAME, SliceOfNode, SlicePort, TargetRef,
+    Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,
+    SliceOfNode, SlicePort,
 };
-pub use store::{ObjectKey, Store, Stored};
+pub use store::{InNamespace, ObjectKey, Store, Stored};
 pub use string_map::StringMap;

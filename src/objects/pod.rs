@@ -1,6 +1,6 @@
 //! Pods.
 
-use super::meta::Metadata;
+use super::meta::{Metadata, MetadataJson};
 use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
 use serde::Deserialize;
@@ -21,16 +21,24 @@ pub struct Pod {
     pub service_account_name: Box<str>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
+    /// `spec.hostname`.
+    pub hostname: Box<str>,
+    /// `spec.subdomain`.
+    pub subdomain: Box<str>,
     /// `status.nominatedNodeName`.
     pub nominated_node_name: Box<str>,
     /// `status.phase`.
     pub phase: Box<str>,
     /// `status.podIP`; empty while there is none.
     pub ip: Box<str>,
+    /// `status.podIPs`: one of each address family at most.
+    pub ips: Box<[Box<str>]>,
     /// `status.hostIP`.
     pub host_ip: Box<str>,
     /// The status of the first condition of type `Ready`: `True`, `False`, `Unknown`.
     pub ready: Option<Box<str>>,
+    /// Whether `metadata.deletionTimestamp` is set: it is terminating.
+    pub deleted: bool,
     /// `spec.containers`.
     pub containers: Box<[Container]>,
     /// `spec.initContainers`.
@@ -48,6 +56,8 @@ pub struct Container {
     pub id: Box<str>,
     /// Declared ports.
     pub ports: Box<[ContainerPort]>,
+    /// Whether its own `restartPolicy` is `Always`: an init container that is a sidecar.
+    pub restarts_always: bool,
 }
 
 /// A declared port of a container.
@@ -67,7 +77,7 @@ pub struct ContainerPort {
 
 #[derive(Deserialize)]
 struct PodJson {
-    metadata: Metadata,
+    metadata: MetadataJson,
     #[serde(default, deserialize_with = "null_as_default")]
     spec: SpecJson,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -88,13 +98,17 @@ struct SpecJson {
     #[serde(deserialize_with = "null_as_default")]
     host_network: bool,
     #[serde(deserialize_with = "null_as_default")]
+    hostname: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    subdomain: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
     containers: Vec<ContainerJson>,
     #[serde(deserialize_with = "null_as_default")]
     init_containers: Vec<ContainerJson>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ContainerJson {
     #[serde(deserialize_with = "null_as_default")]
     name: Box<str>,
@@ -102,6 +116,8 @@ struct ContainerJson {
     image: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
     ports: Vec<ContainerPort>,
+    #[serde(deserialize_with = "null_as_default")]
+    restart_policy: Box<str>,
 }
 
 // camelCase would look for `podIp` and `hostIp`, and find nothing.
@@ -112,6 +128,8 @@ struct StatusJson {
     phase: Box<str>,
     #[serde(rename = "podIP", deserialize_with = "null_as_default")]
     pod_ip: Box<str>,
+    #[serde(rename = "podIPs", deserialize_with = "null_as_default")]
+    pod_ips: Vec<IpJson>,
     #[serde(rename = "hostIP", deserialize_with = "null_as_default")]
     host_ip: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
@@ -122,6 +140,13 @@ struct StatusJson {
     container_statuses: Vec<ContainerStatusJson>,
     #[serde(deserialize_with = "null_as_default")]
     init_container_statuses: Vec<ContainerStatusJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct IpJson {
+    #[serde(deserialize_with = "null_as_default")]
+    ip: Box<str>,
 }
 
 #[derive(Default, Deserialize)]
@@ -152,16 +177,24 @@ impl Stored for Pod {
 
 impl From<PodJson> for Pod {
     fn from(PodJson { metadata, spec, status }: PodJson) -> Self {
+        let mut ips: Box<[Box<str>]> = status.pod_ips.into_iter().map(|entry| entry.ip).collect();
+        if ips.is_empty() && !status.pod_ip.is_empty() {
+            ips = [status.pod_ip.clone()].into(); // as the API server fills it in
+        }
         Self {
-            meta: metadata,
+            deleted: metadata.is_deleted(),
+            meta: metadata.into(),
             node_name: spec.node_name,
             restart_policy: spec.restart_policy,
             scheduler_name: spec.scheduler_name,
             service_account_name: spec.service_account_name,
             host_network: spec.host_network,
+            hostname: spec.hostname,
+            subdomain: spec.subdomain,
             nominated_node_name: status.nominated_node_name,
             phase: status.phase,
             ip: status.pod_ip,
+            ips,
             host_ip: status.host_ip,
             ready: status.conditions.into_iter().find(|c| *c.kind == *"Ready").map(|c| c.status),
             containers: containers(spec.containers, &status.container_statuses),
@@ -182,6 +215,7 @@ fn containers(specs: Vec<ContainerJson>, statuses: &[ContainerStatusJson]) -> Bo
             name: spec.name,
             image: spec.image,
             ports: spec.ports.into(),
+            restarts_always: *spec.restart_policy == *"Always",
         })
         .collect()
 }

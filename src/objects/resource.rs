@@ -13,6 +13,8 @@ pub enum Resource {
     Services,
     /// EndpointSlices of the cluster, filtered to the own node while decoding.
     EndpointSlices,
+    /// Endpoints of the cluster, filtered to the own node while decoding.
+    Endpoints,
     /// Namespaces, as metadata.
     Namespaces,
     /// ReplicaSets that own Pods of this node: read by name, never watched.
@@ -29,11 +31,12 @@ pub struct ResourceSet(u8);
 
 impl Resource {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pods,
         Self::Nodes,
         Self::Services,
         Self::EndpointSlices,
+        Self::Endpoints,
         Self::Namespaces,
         Self::ReplicaSets,
         Self::Jobs,
@@ -46,6 +49,7 @@ impl Resource {
             Self::Nodes => "nodes",
             Self::Services => "services",
             Self::EndpointSlices => "endpointslices",
+            Self::Endpoints => "endpoints",
             Self::Namespaces => "namespaces",
             Self::ReplicaSets => "replicasets",
             Self::Jobs => "jobs",

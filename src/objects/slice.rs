@@ -1,6 +1,7 @@
 //! EndpointSlices, cut down to one node while they are decoded.
 
 use super::StringMap;
+use super::located::{Located, TargetRef};
 use super::meta::Metadata;
 use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
@@ -10,8 +11,10 @@ use std::fmt;
 
 /// The label that names the Service of a slice.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const ENDPOINTSLICE_CONTROLLER: &str = "endpointslice-controller.k8s.io";
+/// The label that says who writes a slice.
+pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// Its value where that is the controller that derives slices from Pods.
+pub const ENDPOINTSLICE_CONTROLLER: &str = "endpointslice-controller.k8s.io";
 
 /// An EndpointSlice with the endpoints that can matter to one node.
 ///
@@ -83,21 +86,6 @@ pub struct Conditions {
     pub terminating: Option<bool>,
 }
 
-/// What an endpoint stands for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct TargetRef {
-    /// `Pod`, `Node`, …
-    #[serde(deserialize_with = "null_as_default")]
-    pub kind: Box<str>,
-    /// Its namespace; a missing one never matches a Pod.
-    #[serde(deserialize_with = "null_as_default")]
-    pub namespace: Box<str>,
-    /// Its name.
-    #[serde(deserialize_with = "null_as_default")]
-    pub name: Box<str>,
-}
-
 /// Decodes an [`EndpointSlice`], keeping what matters to this node. An endpoint of another node
 /// is gone before the next one is read.
 #[derive(Clone, Debug)]
@@ -121,18 +109,13 @@ impl Stored for EndpointSlice {
 
 // === impl Endpoint ===
 
-impl Endpoint {
-    /// The node that the endpoint itself names: `nodeName`, else a Node reference. Empty counts
-    /// as missing.
-    pub fn own_node(&self) -> Option<&str> {
-        self.node_name.as_deref().filter(|name| !name.is_empty()).or_else(|| {
-            let target = self.target_ref.as_ref().filter(|target| *target.kind == *"Node")?;
-            Some(&*target.name).filter(|name| !name.is_empty())
-        })
+impl Located for Endpoint {
+    fn node_name(&self) -> Option<&str> {
+        self.node_name.as_deref()
     }
 
-    fn refers_to_pod(&self) -> bool {
-        self.target_ref.as_ref().is_some_and(|target| *target.kind == *"Pod")
+    fn target_ref(&self) -> Option<&TargetRef> {
+        self.target_ref.as_ref()
     }
 }
 
@@ -178,7 +161,7 @@ impl<'de> Visitor<'de> for SliceOfNode<'_> {
         let Kept { mut endpoints, mut dropped } = kept;
         if is_managed(&meta) {
             let before = endpoints.len();
-            endpoints.retain(|endpoint| matters(endpoint, node, true));
+            endpoints.retain(|endpoint| endpoint.matters(node, true));
             dropped += before - endpoints.len();
         }
         Ok(EndpointSlice { meta, address_type, ports, endpoints: endpoints.into(), dropped })
@@ -218,20 +201,13 @@ impl<'de> Visitor<'de> for KeptEndpoints<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Kept, A::Error> {
         let mut kept = Kept::default();
         while let Some(endpoint) = seq.next_element::<Endpoint>()? {
-            if matters(&endpoint, self.node, self.managed) {
+            if endpoint.matters(self.node, self.managed) {
                 kept.endpoints.push(endpoint);
             } else {
                 kept.dropped += 1;
             }
         }
         Ok(kept)
-    }
-}
-
-fn matters(endpoint: &Endpoint, node: &str, managed: bool) -> bool {
-    match endpoint.own_node() {
-        Some(name) => name == node || !managed && endpoint.refers_to_pod(),
-        None => true,
     }
 }
 

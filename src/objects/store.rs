@@ -23,10 +23,11 @@ pub trait Stored: PartialEq {
 /// snapshot costs the namespaces that changed since the last one, not the cluster.
 #[derive(Debug)]
 pub struct Store<T> {
-    namespaces: BTreeMap<Arc<str>, Arc<ByName<T>>>,
+    namespaces: BTreeMap<Arc<str>, Arc<InNamespace<T>>>,
 }
 
-type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
+/// The objects of one namespace, by name.
+pub type InNamespace<T> = BTreeMap<Arc<str>, Arc<T>>;
 
 // === impl ObjectKey ===
 
@@ -69,6 +70,17 @@ impl<T: Stored> Store<T> {
     /// The objects of one namespace, in ascending order of name.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
         self.namespaces.get(namespace).into_iter().flat_map(|objects| objects.values())
+    }
+
+    /// The objects of one namespace. As long as none of them changes this is the same allocation,
+    /// in all copies of the store.
+    pub fn namespace(&self, name: &str) -> Option<&Arc<InNamespace<T>>> {
+        self.namespaces.get(name)
+    }
+
+    /// The namespaces that have objects, in ascending order.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<InNamespace<T>>)> {
+        self.namespaces.iter()
     }
 
     /// How many objects there are.

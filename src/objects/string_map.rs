@@ -1,12 +1,15 @@
 //! A compact, sorted map of strings: labels and annotations.
 
+use super::interned::interned;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Labels or annotations, sorted by key. A boxed slice, because a cluster has many and nobody
-/// changes one: a tree of nodes would cost several times the memory.
+/// changes one: a tree of nodes would cost several times the memory. Keys, and values that are short
+/// enough to be labels, are shared between maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StringMap(Box<[(Box<str>, Box<str>)]>);
+pub struct StringMap(Box<[(Arc<str>, Arc<str>)]>);
 
 // === impl StringMap ===
 
@@ -28,11 +31,12 @@ impl StringMap {
     }
 }
 
-impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for StringMap {
+impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for StringMap {
     /// Of equal keys the last wins, as in JSON.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        let sorted: BTreeMap<Box<str>, Box<str>> =
-            pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        let pairs = pairs.into_iter();
+        let sorted: BTreeMap<Arc<str>, Arc<str>> =
+            pairs.map(|(k, v)| (interned(k.as_ref()), interned(v.as_ref()))).collect();
         Self(sorted.into_iter().collect())
     }
 }
@@ -40,12 +44,7 @@ impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for StringMap {
 impl<'de> Deserialize<'de> for StringMap {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let pairs: Option<BTreeMap<Box<str>, Option<Box<str>>>> = Deserialize::deserialize(input)?;
-        Ok(Self(
-            pairs
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(k, v)| (k, v.unwrap_or_default()))
-                .collect(),
-        ))
+        let pairs = pairs.unwrap_or_default().into_iter();
+        Ok(pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect())
     }
 }

@@ -100,7 +100,7 @@ impl Answers {
         query: &Query,
         patience: Duration,
     ) -> Result<Arc<Snapshot>, NotSynced> {
-        let needed = query.resources();
+        let needed = query.resources(self.snapshots.load().endpoints_from);
         self.demand.need(needed);
         let mut versions = self.snapshots.subscribe();
         let asked = Instant::now();
@@ -143,7 +143,7 @@ impl Answers {
         let missing = missing
             .iter()
             .map(|resource| {
-                let trouble = self.board.of(resource).view().trouble;
+                let trouble = self.board.trouble(resource);
                 (resource, trouble.map(|trouble| trouble.message))
             })
             .collect();

@@ -3,7 +3,7 @@
 //! A selector is evaluated here, but a field that the API server would refuse is refused here
 //! too: otherwise a query would work with this sidecar and with no Prometheus.
 
-use crate::objects::{EndpointSlice, Node, Pod, Service};
+use crate::objects::{EndpointSlice, Endpoints, Node, Pod, Service};
 use crate::targets::Selectable;
 
 /// What a selector parameter selects, named as in the parameter.
@@ -36,8 +36,8 @@ impl Kind {
         match self {
             Self::Pod => names::<Pod>(),
             Self::Service => names::<Service>(),
-            // Endpoints have no fields of their own either.
-            Self::EndpointSlice | Self::Endpoints => names::<EndpointSlice>(),
+            Self::EndpointSlice => names::<EndpointSlice>(),
+            Self::Endpoints => names::<Endpoints>(),
             Self::Node => names::<Node>(),
         }
     }

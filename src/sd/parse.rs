@@ -5,6 +5,7 @@
 //! Prometheus that gets an error keeps the targets that it has.
 
 use super::fields::Kind;
+use crate::index::EndpointsFrom;
 use crate::selector::{FieldSelector, LabelSelector, MalformedSelector};
 use crate::targets::{Attach, Profile, Query, Role, Selector, Selectors, UnknownProfile};
 use std::borrow::Cow;
@@ -14,10 +15,10 @@ use std::collections::BTreeSet;
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// No role where one must be given.
-    #[error("no role is given: add role=pod, role=endpointslice or role=node")]
+    #[error("no role is given: add role=pod, role=endpointslice, role=endpoints or role=node")]
     NoRole,
     /// A role that Prometheus does not have.
-    #[error("unknown role {0:?}: use pod, endpointslice or node")]
+    #[error("unknown role {0:?}: use pod, endpointslice, endpoints or node")]
     UnknownRole(String),
     /// A role whose targets belong to no node.
     #[error(
@@ -25,9 +26,6 @@ pub enum QueryError {
          kubernetes_sd_config of one Prometheus"
     )]
     NotNodeLocal(String),
-    /// Role `endpoints`.
-    #[error("role endpoints is not served by this version: use role endpointslice")]
-    EndpointsNotServed,
     /// A parameter that no role has.
     #[error(
         "unknown parameter {0:?}: use namespace, selector.ROLE.label, selector.ROLE.field, attach, \
@@ -67,6 +65,14 @@ pub enum QueryError {
         /// The fields that can be used.
         known: Vec<&'static str>,
     },
+    /// The name of a slice, where slices are derived.
+    #[error(
+        "parameter selector.endpointslice.field asks for metadata.name, but slices are derived from \
+         Pods and Services here (--endpoints-from=pods) and have no name: use \
+         service=LABELSELECTOR, selector.endpointslice.label=kubernetes.io/service-name=SERVICE, \
+         or --endpoints-from=slices"
+    )]
+    NamelessSlices,
     /// No valid name of a namespace.
     #[error(
         "parameter namespace has the value {0:?}, which is not the name of a namespace: use at \
@@ -113,19 +119,27 @@ enum Syntax {
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The question `/sd/{role}?{query}`.
+/// The question `/sd/{role}?{query}` to a sidecar whose endpoints come from there.
 ///
 /// # Errors
 /// If the role is not served, or a parameter is unknown, malformed or meaningless for it.
-pub fn parse(role: &str, query: Option<&str>) -> Result<Query, QueryError> {
-    parse_pairs(served_role(role)?, pairs(query))
+pub fn parse(
+    role: &str,
+    query: Option<&str>,
+    endpoints_from: EndpointsFrom,
+) -> Result<Query, QueryError> {
+    parse_pairs(served_role(role)?, pairs(query), endpoints_from)
 }
 
 /// The question of a page that takes the role as one more parameter, `role`.
 ///
 /// # Errors
 /// As [`parse`]; also if there is neither a parameter `role` nor a default.
-pub fn parse_with_role(query: Option<&str>, default: Option<Role>) -> Result<Query, QueryError> {
+pub fn parse_with_role(
+    query: Option<&str>,
+    default: Option<Role>,
+    endpoints_from: EndpointsFrom,
+) -> Result<Query, QueryError> {
     let (roles, others): (Vec<Pair<'_>>, Vec<_>) =
         pairs(query).partition(|(name, _)| name == "role");
     let role = match &*roles {
@@ -133,7 +147,7 @@ pub fn parse_with_role(query: Option<&str>, default: Option<Role>) -> Result<Que
         [(_, role)] => served_role(role)?,
         _ => return Err(QueryError::Repeated("role".to_owned())),
     };
-    parse_pairs(role, others.into_iter())
+    parse_pairs(role, others.into_iter(), endpoints_from)
 }
 
 fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
@@ -146,12 +160,15 @@ fn served_role(name: &str) -> Result<Role, QueryError> {
     }
     Err(match name {
         "service" | "ingress" => QueryError::NotNodeLocal(name.to_owned()),
-        "endpoints" => QueryError::EndpointsNotServed,
         _ => QueryError::UnknownRole(name.to_owned()),
     })
 }
 
-fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<Query, QueryError> {
+fn parse_pairs<'a>(
+    role: Role,
+    pairs: impl Iterator<Item = Pair<'a>>,
+    endpoints_from: EndpointsFrom,
+) -> Result<Query, QueryError> {
     let mut query = Query::all(role);
     let mut given = BTreeSet::new();
     for (name, value) in pairs {
@@ -174,6 +191,10 @@ fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<
         }
         parameter.read(&name, &value, &mut query)?;
     }
+    let names_slices = query.selectors.endpointslice.field.fields().any(|f| f == "metadata.name");
+    if names_slices && endpoints_from.is_pods() {
+        return Err(QueryError::NamelessSlices);
+    }
     Ok(query)
 }
 
@@ -182,7 +203,7 @@ fn parse_pairs<'a>(role: Role, pairs: impl Iterator<Item = Pair<'a>>) -> Result<
 impl QueryError {
     /// Whether it is the role that is not here, rather than a parameter that is wrong.
     pub fn is_about_the_role(&self) -> bool {
-        matches!(self, Self::UnknownRole(_) | Self::NotNodeLocal(_) | Self::EndpointsNotServed)
+        matches!(self, Self::UnknownRole(_) | Self::NotNodeLocal(_))
     }
 }
 
@@ -214,11 +235,17 @@ impl Parameter {
     fn has_meaning_for(self, role: Role) -> bool {
         match (role, self) {
             (_, Self::Compat | Self::Hold)
-            | (Role::Pod | Role::EndpointSlice, Self::Namespace | Self::Attach | Self::Port)
-            | (Role::EndpointSlice, Self::Service) => true,
+            | (
+                Role::Pod | Role::EndpointSlice | Role::Endpoints,
+                Self::Namespace | Self::Attach | Self::Port,
+            )
+            | (Role::EndpointSlice | Role::Endpoints, Self::Service) => true,
             (Role::Pod, Self::Selector(kind, _)) => matches!(kind, Kind::Pod | Kind::Node),
             (Role::EndpointSlice, Self::Selector(kind, _)) => {
                 matches!(kind, Kind::EndpointSlice | Kind::Service | Kind::Pod)
+            }
+            (Role::Endpoints, Self::Selector(kind, _)) => {
+                matches!(kind, Kind::Endpoints | Kind::Service | Kind::Pod)
             }
             (Role::Node, Self::Selector(kind, _)) => kind == Kind::Node,
             _ => false,
@@ -236,14 +263,11 @@ impl Parameter {
             }
             Self::Namespace => return Err(QueryError::Namespace(value.to_owned())),
             Self::Selector(kind, Syntax::Label) => {
-                if let Some(selector) = selector_of(&mut query.selectors, kind) {
-                    selector.label = label_selector(name, value)?;
-                }
+                selector_of(&mut query.selectors, kind).label = label_selector(name, value)?;
             }
             Self::Selector(kind, Syntax::Field) => {
-                if let Some(selector) = selector_of(&mut query.selectors, kind) {
-                    selector.field = field_selector(name, value, kind)?;
-                }
+                let field = field_selector(name, value, kind)?;
+                selector_of(&mut query.selectors, kind).field = field;
             }
             Self::Attach => attach(value, &mut query.attach)?,
             Self::Service => query.service = Some(label_selector(name, value)?),
@@ -272,14 +296,14 @@ fn attach(value: &str, attach: &mut Attach) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// Where the selector of that kind belongs. No served role has one on Endpoints.
-fn selector_of(selectors: &mut Selectors, kind: Kind) -> Option<&mut Selector> {
+/// Where the selector of that kind belongs.
+fn selector_of(selectors: &mut Selectors, kind: Kind) -> &mut Selector {
     match kind {
-        Kind::Pod => Some(&mut selectors.pod),
-        Kind::Service => Some(&mut selectors.service),
-        Kind::EndpointSlice => Some(&mut selectors.endpointslice),
-        Kind::Node => Some(&mut selectors.node),
-        Kind::Endpoints => None,
+        Kind::Pod => &mut selectors.pod,
+        Kind::Service => &mut selectors.service,
+        Kind::EndpointSlice => &mut selectors.endpointslice,
+        Kind::Endpoints => &mut selectors.endpoints,
+        Kind::Node => &mut selectors.node,
     }
 }
 
@@ -322,6 +346,7 @@ mod tests {
             Some(
                 "namespace=b&namespace=a&attach=node&attach=cronjob&port=web&port=m%2Fx&compat=3.5&hold=off",
             ),
+            EndpointsFrom::default(),
         )
         .unwrap();
         assert_eq!(
@@ -335,7 +360,30 @@ mod tests {
                 ..Query::all(Role::EndpointSlice)
             }
         );
-        assert_eq!(parse("node", None).unwrap(), Query::all(Role::Node));
+        let from = EndpointsFrom::default();
+        assert_eq!(parse("node", None, from).unwrap(), Query::all(Role::Node));
+    }
+
+    #[test]
+    fn each_selector_goes_to_its_kind() {
+        let query = parse(
+            "endpoints",
+            Some(
+                "selector.endpoints.label=a&selector.service.label=b&selector.pod.field=status.podIP%3Dc",
+            ),
+            EndpointsFrom::Slices,
+        )
+        .unwrap();
+        let label =
+            |text| Selector { label: LabelSelector::parse(text).unwrap(), ..Selector::default() };
+        let pod = Selector {
+            field: FieldSelector::parse("status.podIP=c").unwrap(),
+            ..Selector::default()
+        };
+        assert_eq!(
+            query.selectors,
+            Selectors { endpoints: label("a"), service: label("b"), pod, ..Selectors::default() }
+        );
     }
 
     #[test]
@@ -345,15 +393,18 @@ mod tests {
             ("attach=node&port=x", "port=%78&attach=node"),
             ("", "&"),
         ] {
-            let read = |query| parse("pod", Some(query)).unwrap();
+            let read = |query| parse("pod", Some(query), EndpointsFrom::Slices).unwrap();
             assert_eq!(read(one), read(other), "{one:?} {other:?}");
         }
     }
 
     #[test]
     fn the_role_may_be_a_parameter() {
-        let read = |query, default| parse_with_role(query, default).map_err(|e| e.to_string());
-        assert_eq!(read(Some("port=x&role=pod"), None), Ok(parse("pod", Some("port=x")).unwrap()));
+        let from = EndpointsFrom::Slices;
+        let read =
+            |query, default| parse_with_role(query, default, from).map_err(|e| e.to_string());
+        let parsed = parse("pod", Some("port=x"), from).unwrap();
+        assert_eq!(read(Some("port=x&role=pod"), None), Ok(parsed));
         assert_eq!(read(None, Some(Role::Node)), Ok(Query::all(Role::Node)));
         for (query, part) in [
             (None, "no role"),
@@ -362,6 +413,20 @@ mod tests {
         ] {
             let error = read(query, None).unwrap_err();
             assert!(error.contains(part), "{query:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn derived_slices_cannot_be_named() {
+        let by_name = "selector.endpointslice.field=metadata.namespace=a,metadata.name!=b";
+        let by_namespace = "selector.endpointslice.field=metadata.namespace=a";
+        for (query, from, is_good) in [
+            (by_name, EndpointsFrom::default(), false),
+            (by_name, EndpointsFrom::Slices, true),
+            (by_namespace, EndpointsFrom::default(), true),
+        ] {
+            let parsed = parse("endpointslice", Some(query), from);
+            assert_eq!(parsed.is_ok(), is_good, "{query} {from:?}");
         }
     }
 

@@ -39,9 +39,16 @@ pub fn sync(simulator: &Simulator) {
     for service in simulator.list("Service") {
         let selected = selected_pods(&service, &pods);
         let Some(selected) = selected else { continue };
+        // Only this controller looks at Nodes: Pods of those that it does not know come later.
+        let is_on_known_node = |pod: &Value| zones.contains_key(text(&pod["spec"]["nodeName"]));
+        let in_slices: Vec<&Value> = selected
+            .iter()
+            .copied()
+            .filter(|pod| publishes_not_ready(&service) || is_on_known_node(pod))
+            .collect();
         for family in families(&service) {
             let mut by_ports: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-            for pod in selected.iter().filter(|pod| has_family(pod, &family)) {
+            for pod in in_slices.iter().filter(|pod| has_family(pod, &family)) {
                 by_ports.entry(ports_of(&service, pod).to_string()).or_default().push(pod);
             }
             if by_ports.is_empty() {
@@ -139,7 +146,7 @@ fn endpoint(service: &Value, pod: &Value, family: &str, zones: &BTreeMap<String,
     let serving = is_ready(pod);
     let terminating = is_terminating(pod);
     let mut endpoint = json!({
-        "addresses": addresses(pod).into_iter().filter(|ip| family_of(ip) == family).collect::<Vec<_>>(),
+        "addresses": addresses_of(pod, family),
         "conditions": {
             "ready": publishes_not_ready(service) || serving && !terminating,
             "serving": serving,
@@ -149,7 +156,7 @@ fn endpoint(service: &Value, pod: &Value, family: &str, zones: &BTreeMap<String,
         "nodeName": pod["spec"]["nodeName"],
     });
     if let Some(zone) = zones.get(text(&pod["spec"]["nodeName"]))
-        && zone.is_string()
+        && !text(zone).is_empty()
     {
         endpoint["zone"] = zone.clone();
     }
@@ -166,7 +173,7 @@ fn endpoints(service: &Value, pods: &[&Value]) -> Value {
     let family = families(service).swap_remove(0);
     let mut subsets: BTreeMap<String, [Vec<Value>; 2]> = BTreeMap::new();
     for pod in pods {
-        let Some(ip) = addresses(pod).into_iter().find(|ip| family_of(ip) == family) else {
+        let Some(ip) = addresses_of(pod, &family).into_iter().next() else {
             continue;
         };
         let publishes = publishes_not_ready(service);
@@ -217,18 +224,26 @@ fn labels_of(service: &Value) -> Map<String, Value> {
     for reserved in [SERVICE_NAME, MANAGED_BY, HEADLESS] {
         labels.remove(reserved);
     }
-    if matches!(service["spec"]["clusterIP"].as_str(), None | Some("" | "None")) {
+    if is_headless(service) {
         labels.insert(HEADLESS.to_owned(), json!(""));
     }
     labels
 }
 
+fn is_headless(service: &Value) -> bool {
+    matches!(service["spec"]["clusterIP"].as_str(), None | Some("" | "None"))
+}
+
+/// Without `ipFamilies` that of the Service's address, or both if it has none.
 fn families(service: &Value) -> Vec<String> {
     let families = service["spec"]["ipFamilies"].as_array().into_iter().flatten();
     let families: Vec<String> = families.map(|family| text(family).to_owned()).collect();
-    match families.is_empty() {
-        true => vec!["IPv4".to_owned()],
-        false => families,
+    if !families.is_empty() {
+        return families;
+    }
+    match canonical(text(&service["spec"]["clusterIP"])) {
+        Some(address) => vec![family_of(&address).to_owned()],
+        None => vec!["IPv4".to_owned(), "IPv6".to_owned()],
     }
 }
 
@@ -267,24 +282,41 @@ fn container_port(pod: &Value, name: &str, protocol: &str) -> Option<Value> {
         .map(|port| port["containerPort"].clone())
 }
 
-fn addresses(pod: &Value) -> Vec<&str> {
+/// The Pod's addresses as the controllers print them.
+fn addresses(pod: &Value) -> Vec<String> {
     let ips = pod["status"]["podIPs"].as_array().into_iter().flatten();
-    ips.map(|ip| text(&ip["ip"])).collect()
+    ips.filter_map(|ip| canonical(text(&ip["ip"]))).map(|ip| ip.to_string()).collect()
+}
+
+/// An IPv4 address may be written with leading zeros, or as an IPv6 one.
+fn canonical(ip: &str) -> Option<IpAddr> {
+    let octets = || {
+        let mut octets = [0; 4];
+        let mut parts = ip.split('.');
+        for octet in &mut octets {
+            *octet = parts.next()?.parse().ok()?;
+        }
+        parts.next().is_none().then(|| IpAddr::from(octets))
+    };
+    ip.parse().ok().or_else(octets).map(|ip: IpAddr| ip.to_canonical())
 }
 
 fn has_family(pod: &Value, family: &str) -> bool {
-    addresses(pod).iter().any(|ip| family_of(ip) == family)
+    !addresses_of(pod, family).is_empty()
 }
 
-fn family_of(ip: &str) -> &'static str {
-    match ip.parse() {
-        Ok(IpAddr::V6(_)) => "IPv6",
-        _ => "IPv4",
-    }
+fn addresses_of(pod: &Value, family: &str) -> Vec<String> {
+    let is_of_family = |ip: &String| ip.parse().is_ok_and(|ip| family_of(&ip) == family);
+    addresses(pod).into_iter().filter(is_of_family).collect()
+}
+
+fn family_of(ip: &IpAddr) -> &'static str {
+    if ip.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
 fn has_hostname(service: &Value, pod: &Value) -> bool {
-    pod["spec"]["hostname"].is_string() && pod["spec"]["subdomain"] == service["metadata"]["name"]
+    !text(&pod["spec"]["hostname"]).is_empty()
+        && pod["spec"]["subdomain"] == service["metadata"]["name"]
 }
 
 fn reference(pod: &Value) -> Value {

@@ -5,7 +5,7 @@
 //! are known) and `ToSelectableFields`, `SelectableFields` and `NodeToSelectableFields` in
 //! `pkg/registry/core/{pod,service,node}/strategy.go` (their values).
 
-use crate::objects::{EndpointSlice, Metadata, Node, Pod, Service};
+use crate::objects::{EndpointSlice, Endpoints, Metadata, Node, Pod, Service};
 use crate::selector::FieldSelector;
 
 /// A field: its name in selectors and how to read it. A missing one reads as empty.
@@ -66,6 +66,17 @@ impl Selectable for EndpointSlice {
     const FIELDS: &'static [Field<Self>] = &[
         ("metadata.name", |slice| &slice.meta.key.name),
         ("metadata.namespace", |slice| &slice.meta.key.namespace),
+    ];
+
+    fn meta(&self) -> &Metadata {
+        &self.meta
+    }
+}
+
+impl Selectable for Endpoints {
+    const FIELDS: &'static [Field<Self>] = &[
+        ("metadata.name", |endpoints| &endpoints.meta.key.name),
+        ("metadata.namespace", |endpoints| &endpoints.meta.key.namespace),
     ];
 
     fn meta(&self) -> &Metadata {

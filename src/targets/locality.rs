@@ -6,7 +6,7 @@
 //! object. Nothing is guessed from an address.
 
 use super::target::Reason;
-use crate::objects::{Endpoint, Pod};
+use crate::objects::{Located, Pod};
 
 /// The place of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,14 @@ impl<'a> Place<'a> {
 
     /// Of the targets at an endpoint's addresses: `nodeName`, else a Node reference, else the
     /// Pod's node.
-    pub(super) fn of_endpoint(endpoint: &'a Endpoint, pod: Option<&'a Pod>) -> Self {
+    pub(super) fn of_endpoint(endpoint: &'a impl Located, pod: Option<&'a Pod>) -> Self {
         if let Some(node) = endpoint.own_node() {
             return Self::Node(node);
         }
-        match (pod, &endpoint.target_ref) {
-            (Some(pod), _) => Self::of_pod(pod),
-            (None, Some(target)) if *target.kind == *"Pod" => Self::Unassigned(Reason::PodNotHere),
-            (None, _) => Self::Unassigned(Reason::NoNode),
+        match pod {
+            Some(pod) => Self::of_pod(pod),
+            None if endpoint.refers_to_pod() => Self::Unassigned(Reason::PodNotHere),
+            None => Self::Unassigned(Reason::NoNode),
         }
     }
 }
@@ -45,7 +45,7 @@ impl<'a> Place<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::TargetRef;
+    use crate::objects::{Endpoint, TargetRef};
 
     #[test]
     fn the_first_rule_that_applies() {

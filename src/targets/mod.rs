@@ -10,6 +10,7 @@
 
 mod attach;
 mod build;
+mod container_ports;
 mod draft;
 mod fields;
 mod locality;
@@ -18,6 +19,7 @@ mod pod_labels;
 mod profile;
 mod query;
 mod resolved_pod;
+mod role_endpoints;
 mod role_endpointslice;
 mod role_node;
 mod role_pod;

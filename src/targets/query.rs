@@ -1,6 +1,7 @@
 //! What a caller asks for: a `kubernetes_sd_config` as a value.
 
 use super::profile::Profile;
+use crate::index::EndpointsFrom;
 use crate::objects::{Resource, ResourceSet};
 use crate::selector::{FieldSelector, LabelSelector};
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ pub enum Role {
     Pod,
     /// EndpointSlices.
     EndpointSlice,
+    /// Endpoints.
+    Endpoints,
     /// The own Node.
     Node,
 }
@@ -48,6 +51,8 @@ pub struct Selectors {
     pub service: Selector,
     /// EndpointSlices.
     pub endpointslice: Selector,
+    /// Endpoints.
+    pub endpoints: Selector,
     /// Nodes.
     pub node: Selector,
 }
@@ -80,13 +85,14 @@ pub struct Attach {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pod, Self::EndpointSlice, Self::Node];
+    pub const ALL: [Self; 4] = [Self::Pod, Self::EndpointSlice, Self::Endpoints, Self::Node];
 
     /// The name, as in URLs and in `kubernetes_sd_configs`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pod => "pod",
             Self::EndpointSlice => "endpointslice",
+            Self::Endpoints => "endpoints",
             Self::Node => "node",
         }
     }
@@ -111,7 +117,7 @@ impl Query {
 
     /// Which resources an answer is made of. Selectors add none: what they select is watched
     /// anyway, and they are evaluated here.
-    pub fn resources(&self) -> ResourceSet {
+    pub fn resources(&self, endpoints_from: EndpointsFrom) -> ResourceSet {
         let Attach {
             node,
             namespace,
@@ -121,13 +127,21 @@ impl Query {
         } = self.attach;
         let mut needed = match self.role {
             Role::Pod => ResourceSet::EMPTY.with(Resource::Pods),
-            Role::EndpointSlice => {
-                [Resource::Pods, Resource::Services, Resource::EndpointSlices].into_iter().collect()
+            Role::EndpointSlice | Role::Endpoints => {
+                // Where Endpoints are derived, those of others are read off the slices that mirror them.
+                let read = if self.role == Role::Endpoints && !endpoints_from.is_pods() {
+                    Resource::Endpoints
+                } else {
+                    Resource::EndpointSlices
+                };
+                [Resource::Pods, Resource::Services, read].into_iter().collect()
             }
             Role::Node => ResourceSet::EMPTY.with(Resource::Nodes),
         };
+        let is_of_endpoints = matches!(self.role, Role::EndpointSlice | Role::Endpoints);
+        let derives = is_of_endpoints && endpoints_from.is_pods();
         for (asked, resource) in [
-            (node, Resource::Nodes),
+            (node || derives, Resource::Nodes), // for its zone, and for the kubelet's address
             (namespace, Resource::Namespaces),
             (deployment, Resource::ReplicaSets),
             (cronjob, Resource::Jobs),

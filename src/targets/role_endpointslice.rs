@@ -1,33 +1,26 @@
 //! Role endpointslice: `discovery/kubernetes/endpointslice.go`.
 
 use super::attach::{attach_namespace, attach_node};
+use super::container_ports::{add_other_ports, set_matching_container};
 use super::draft::{Draft, join_host_port, target_of};
 use super::locality::Place;
 use super::output::Output;
-use super::pod_labels::{containers, set_container, set_container_port, set_init};
 use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
-use crate::objects::{Container, ContainerPort, Endpoint, EndpointSlice, Pod, Service, SlicePort};
+use crate::objects::{Endpoint, EndpointSlice, Service, SlicePort};
 use std::collections::BTreeMap;
 
 /// Adds the targets of all slices.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
     let mut resolved = ResolvedPods::default();
     for slice in view.slices() {
-        let service = view.service_of(slice);
-        if is_asked_for(view, service) && !is_dropped(view, slice, service) {
+        let service =
+            slice.service_name().and_then(|name| view.service(&slice.meta.key.namespace, name));
+        if view.wants_service(service) && !is_dropped(view, slice, service) {
             let group = group(view, slice, service);
             add_slice(view, slice, &group, &mut resolved, output);
         }
     }
-}
-
-/// Whether the Service passes the filter `service=`.
-fn is_asked_for(view: &View<'_>, service: Option<&Service>) -> bool {
-    view.query
-        .service
-        .as_ref()
-        .is_none_or(|filter| service.is_some_and(|service| filter.matches(&service.meta.labels)))
 }
 
 /// Whether the slice has the secondary address family of a dual-stack Service, which would give
@@ -36,7 +29,10 @@ fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>)
     view.profile.drops_secondary_family()
         && service.is_some_and(|service| {
             matches!(&*service.ip_family_policy, "PreferDualStack" | "RequireDualStack")
-                && service.ip_families.first().is_some_and(|primary| *primary != slice.address_type)
+                && service
+                    .ip_families
+                    .first()
+                    .is_some_and(|primary| **primary != *slice.address_type)
         })
 }
 
@@ -49,7 +45,7 @@ fn add_slice<'a>(
 ) {
     let mut pods = BTreeMap::new();
     for endpoint in &slice.endpoints {
-        let pod = view.pod_of(endpoint, slice);
+        let pod = view.pod_of(endpoint, &slice.meta.key);
         let place = Place::of_endpoint(endpoint, pod);
         let pod = pod.map(|pod| resolved.resolve(view, pod));
         if output.wants(place) {
@@ -61,8 +57,9 @@ fn add_slice<'a>(
     }
     // Extra targets belong to no port of the Service.
     if view.query.ports.is_empty() && !slice.ports.is_empty() {
-        for pod in pods.values().filter(|pod| !pod.pod.ip.is_empty()) {
-            add_other_ports(view, slice, pod, group, output);
+        for pod in pods.values() {
+            let covers = |number| slice.ports.iter().any(|port| port.number == Some(number));
+            add_other_ports(view, pod, covers, group, output);
         }
     }
 }
@@ -70,7 +67,9 @@ fn add_slice<'a>(
 fn group(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>) -> Draft {
     let namespace = &slice.meta.key.namespace;
     let mut group = Draft::default();
-    group.made_from("EndpointSlice", &slice.meta.key);
+    if !slice.meta.key.name.is_empty() {
+        group.made_from("EndpointSlice", &slice.meta.key); // a derived one is no object
+    }
     group.set("namespace", namespace);
     group.set("endpointslice_address_type", &slice.address_type);
     group.set_metadata("endpointslice", &slice.meta);
@@ -95,7 +94,8 @@ fn add_endpoint(
     if let Some(node) = attached_node(endpoint) {
         attach_node(&mut endpoint_draft, view, node);
     }
-    for port in slice.ports.iter().filter(|port| is_wanted(view, port)) {
+    let is_wanted = |port: &&SlicePort| view.wants_port(port.name.as_deref().unwrap_or_default());
+    for port in slice.ports.iter().filter(is_wanted) {
         let mut port_draft = Draft::default();
         set_slice_port(&mut port_draft, port);
         if let (Some(pod), Some(number)) = (pod, port.number) {
@@ -111,12 +111,6 @@ fn add_endpoint(
             output.add(place, target_of(&drafts, address));
         }
     }
-}
-
-/// Whether the port passes the filter `port=`.
-fn is_wanted(view: &View<'_>, port: &SlicePort) -> bool {
-    let wanted = &view.query.ports;
-    wanted.is_empty() || port.name.as_deref().is_some_and(|name| wanted.contains(name))
 }
 
 /// A Node reference wins over `nodeName`, and there is no fallback.
@@ -166,65 +160,5 @@ fn set_slice_port(draft: &mut Draft, port: &SlicePort) {
     }
     if let Some(number) = port.number {
         draft.set("endpointslice_port", &number.to_string());
-    }
-}
-
-/// Adds the labels of the container that declares the port number. Neither name nor protocol
-/// are compared; the last such container wins, and in it the first such port.
-fn set_matching_container(draft: &mut Draft, view: &View<'_>, pod: &Pod, number: i32) {
-    for (container, init) in matched_containers(view, pod) {
-        if let Some(port) = container.ports.iter().find(|port| port.number == number) {
-            set_port_of_container(draft, view, container, init, port);
-        }
-    }
-}
-
-/// Adds the extra targets: the container ports whose number the slice does not have, at the
-/// Pod's own address. They have no labels of an endpoint.
-fn add_other_ports(
-    view: &View<'_>,
-    slice: &EndpointSlice,
-    ResolvedPod { pod, labels }: &ResolvedPod<'_>,
-    group: &Draft,
-    output: &mut Output<'_>,
-) {
-    let place = Place::of_pod(pod);
-    if !output.wants(place) {
-        return;
-    }
-    for (container, init) in matched_containers(view, pod) {
-        for port in &container.ports {
-            if slice.ports.iter().any(|p| p.number == Some(port.number)) {
-                continue;
-            }
-            let mut draft = Draft::default();
-            set_port_of_container(&mut draft, view, container, init, port);
-            let address = join_host_port(&pod.ip, port.number);
-            output.add(place, target_of(&[group, labels, &draft], address));
-        }
-    }
-}
-
-/// The containers that are looked at in this role; init containers since 3.0
-/// (prometheus#14929).
-fn matched_containers<'a>(
-    view: &View<'_>,
-    pod: &'a Pod,
-) -> impl Iterator<Item = (&'a Container, bool)> {
-    let init_too = view.profile.matches_init_containers();
-    containers(pod).filter(move |(_, init)| init_too || !init)
-}
-
-fn set_port_of_container(
-    draft: &mut Draft,
-    view: &View<'_>,
-    container: &Container,
-    init: bool,
-    port: &ContainerPort,
-) {
-    set_container(draft, container);
-    set_container_port(draft, port);
-    if view.profile.matches_init_containers() {
-        set_init(draft, init);
     }
 }

@@ -6,7 +6,7 @@ use super::locality::Place;
 use super::output::Output;
 use super::pod_labels::{containers, set_container, set_container_port, set_init, set_pod};
 use super::view::View;
-use crate::objects::{ContainerPort, Pod};
+use crate::objects::Pod;
 
 /// Adds the targets of all Pods.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
@@ -40,17 +40,11 @@ fn add_pod(view: &View<'_>, pod: &Pod, output: &mut Output<'_>) {
         if container.ports.is_empty() && view.query.ports.is_empty() {
             output.add(place, target_of(&[&group, &draft], pod.ip.to_string()));
         }
-        for port in container.ports.iter().filter(|port| is_wanted(view, port)) {
+        for port in container.ports.iter().filter(|port| view.wants_port(&port.name)) {
             let mut port_draft = Draft::default();
             set_container_port(&mut port_draft, port);
             let address = join_host_port(&pod.ip, port.number);
             output.add(place, target_of(&[&group, &draft, &port_draft], address));
         }
     }
-}
-
-/// Whether the port passes the filter `port=`.
-fn is_wanted(view: &View<'_>, port: &ContainerPort) -> bool {
-    let wanted = &view.query.ports;
-    wanted.is_empty() || wanted.contains(&*port.name)
 }

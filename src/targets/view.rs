@@ -8,7 +8,9 @@ use super::fields::{self, Selectable};
 use super::profile::Profile;
 use super::query::{Query, Selector};
 use crate::index::Snapshot;
-use crate::objects::{Endpoint, EndpointSlice, Namespace, Node, Pod, Service, Store, Stored};
+use crate::objects::{
+    EndpointSlice, Endpoints, Located, Namespace, Node, ObjectKey, Pod, Service, Store, Stored,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,10 +31,22 @@ impl<'a> View<'a> {
         seen(&self.snapshot.pods, &query.namespaces, &query.selectors.pod)
     }
 
-    /// The slices, for role endpointslice.
+    /// The slices, for role endpointslice: those that were read and those that were derived.
     pub(super) fn slices(&self) -> impl Iterator<Item = &'a EndpointSlice> {
-        let query = self.query;
-        seen(&self.snapshot.slices, &query.namespaces, &query.selectors.endpointslice)
+        let Self { snapshot, query, .. } = *self;
+        let selector = &query.selectors.endpointslice;
+        let read = seen(&snapshot.slices, &query.namespaces, selector)
+            .filter(|slice| !snapshot.is_derived_too(slice));
+        read.chain(seen_of(snapshot.derived.slices(), &query.namespaces, selector))
+    }
+
+    /// The Endpoints, for role endpoints: those that were read, or those that were derived.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &'a Endpoints> {
+        let Self { snapshot, query, .. } = *self;
+        let selector = &query.selectors.endpoints;
+        let read = seen(&snapshot.endpoints, &query.namespaces, selector);
+        let derived = snapshot.endpoints_from.is_pods().then(|| snapshot.derived.endpoints());
+        read.chain(seen_of(derived.into_iter().flatten(), &query.namespaces, selector))
     }
 
     /// The Nodes, for role node.
@@ -41,25 +55,36 @@ impl<'a> View<'a> {
         self.snapshot.nodes.iter().map(|node| &**node).filter(|node| selector.selects(*node))
     }
 
-    /// The Pod that the endpoint refers to. It may be in another namespace than the slice, but
-    /// with namespaces listed in the query, each is a world of its own.
-    pub(super) fn pod_of(&self, endpoint: &Endpoint, slice: &EndpointSlice) -> Option<&'a Pod> {
-        let target = endpoint.target_ref.as_ref()?;
+    /// The Pod that an endpoint of that object refers to. It may be in another namespace than the
+    /// object, but with namespaces listed in the query, each is a world of its own.
+    pub(super) fn pod_of(&self, endpoint: &impl Located, object: &ObjectKey) -> Option<&'a Pod> {
+        let target = endpoint.target_ref().filter(|_| endpoint.refers_to_pod())?;
         let separate_worlds = !self.query.namespaces.is_empty();
-        if *target.kind != *"Pod"
-            || separate_worlds && *target.namespace != *slice.meta.key.namespace
-        {
+        if separate_worlds && *target.namespace != *object.namespace {
             return None;
         }
         let pod = self.snapshot.pods.get(&target.namespace, &target.name)?;
         Some(&**pod).filter(|pod| self.query.selectors.pod.selects(*pod))
     }
 
-    /// The Service that the slice's label names.
-    pub(super) fn service_of(&self, slice: &EndpointSlice) -> Option<&'a Service> {
-        let service =
-            self.snapshot.services.get(&slice.meta.key.namespace, slice.service_name()?)?;
+    /// The Service of that namespace and name.
+    pub(super) fn service(&self, namespace: &str, name: &str) -> Option<&'a Service> {
+        let service = self.snapshot.services.get(namespace, name)?;
         Some(&**service).filter(|service| self.query.selectors.service.selects(*service))
+    }
+
+    /// Whether the Service of an endpoint passes the filter `service=`.
+    pub(super) fn wants_service(&self, service: Option<&Service>) -> bool {
+        let filter = self.query.service.as_ref();
+        filter.is_none_or(|filter| {
+            service.is_some_and(|service| filter.matches(&service.meta.labels))
+        })
+    }
+
+    /// Whether a port of that name passes the filter `port=`.
+    pub(super) fn wants_port(&self, name: &str) -> bool {
+        let wanted = &self.query.ports;
+        wanted.is_empty() || wanted.contains(name)
     }
 
     /// The Node of that name.
@@ -72,6 +97,17 @@ impl<'a> View<'a> {
     pub(super) fn namespace(&self, name: &str) -> Option<&'a Namespace> {
         self.snapshot.namespaces.get("", name).map(|n| &**n)
     }
+}
+
+fn seen_of<'a, T: Selectable + 'a>(
+    derived: impl Iterator<Item = &'a T>,
+    namespaces: &'a BTreeSet<String>,
+    selector: &'a Selector,
+) -> impl Iterator<Item = &'a T> {
+    derived.filter(|object| {
+        let namespace = &*object.meta().key.namespace;
+        (namespaces.is_empty() || namespaces.contains(namespace)) && selector.selects(*object)
+    })
 }
 
 fn seen<'a, T: Stored + Selectable>(

@@ -23,6 +23,9 @@ pub(crate) const ADMIN: &str = "admin-of-the-test";
 pub(crate) struct ControlPlane {
     /// `https://127.0.0.1:PORT`.
     pub(crate) url: String,
+    /// `http://127.0.0.1:PORT`.
+    #[allow(dead_code, reason = "for what is measured, not for the tests")]
+    pub(crate) etcd_url: String,
     folder: TempDir,
     processes: Mutex<Vec<(&'static str, Child)>>,
     /// The arguments of each process.
@@ -69,6 +72,7 @@ impl ControlPlane {
         ];
         let etcd = vec![
             "--unsafe-no-fsync".to_owned(),
+            "--quota-backend-bytes=8589934592".to_owned(), // the default is too small for big clusters
             format!("--data-dir={}", path("data")),
             format!("--listen-client-urls={etcd_url}"),
             format!("--advertise-client-urls={etcd_url}"),
@@ -90,7 +94,7 @@ impl ControlPlane {
         ];
         let arguments =
             [(ETCD, etcd), (API_SERVER, api_server), (CONTROLLER_MANAGER, controller_manager)];
-        let plane = Self { url, folder, processes: Mutex::default(), arguments };
+        let plane = Self { url, etcd_url, folder, processes: Mutex::default(), arguments };
         plane.start_all();
         plane
     }
@@ -110,6 +114,14 @@ impl ControlPlane {
     /// Kills the API server. The rest stays.
     pub(crate) fn kill_api_server(&self) {
         self.kill(API_SERVER);
+    }
+
+    /// The process of the API server that runs now.
+    #[allow(dead_code, reason = "for what is measured, not for the tests")]
+    pub(crate) fn api_server_pid(&self) -> u32 {
+        let processes = self.processes.lock().unwrap();
+        let (_, child) = processes.iter().find(|(of, _)| *of == API_SERVER).expect("it runs");
+        child.id()
     }
 
     /// Ends everything, and starts it at the same place with nothing in it.

@@ -7,13 +7,14 @@ use super::api::Api;
 use super::block_on;
 use super::control_plane::ControlPlane;
 use super::features::{Counters, Objects};
-use super::jobs::{Job, jobs, whole};
-use super::oracle::{ALL_NODES, Fleet, Found, Oracle};
-use super::random_cluster::{cluster, nodes};
+use super::jobs::{jobs, whole};
+use super::oracle::{Fleet, Found, Oracle};
+use super::random_cluster::{NODES, cluster, nodes};
 use super::shrink::shrink;
 use super::support::prometheus::{Discovered, binaries};
 use super::wrong_rules;
 use fastrand::Rng;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Source;
 use serde_json::Value;
 use std::path::Path;
@@ -56,7 +57,11 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         create_all(&api, &clusters).await;
         quiesce(&api, |_| true).await;
 
-        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        // And one that finds out by itself which foreign slices to watch: with Services without a
+        // selector in so many namespaces, all of them.
+        let kubeconfig = plane.kubeconfig();
+        let auto = Fleet::start(&kubeconfig, &NODES[..1], EndpointsFrom::default()).await;
+        let fleet = Fleet::of_both_modes(&kubeconfig).await.and(auto);
         let objects = Objects::read(&api).await;
         let mut counters = Counters::default();
         let mut newest = None;
@@ -67,6 +72,7 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
             let found = match oracle.agree(&fleet).await {
                 Ok(found) => found,
                 Err(differences) => {
+                    eprintln!("SEED={seed}: {}", differences[0].1);
                     let small =
                         shrunk(plane, &api, &fleet, &binary, &oracle, &differences, &clusters);
                     fail(seed, &differences, small.await)
@@ -170,12 +176,8 @@ async fn differ(
     create_all(api, clusters).await;
     let namespaces: Vec<String> = clusters.iter().map(|c| namespace_of(c).to_owned()).collect();
     quiesce(api, |namespace| namespaces.iter().any(|own| own == namespace)).await;
-    let oracle = Oracle::start(binary, &plane.kubeconfig(), |profile| {
-        let mut jobs = whole(&namespaces, profile);
-        jobs.iter_mut().for_each(Job::may_be_empty);
-        jobs
-    })
-    .await;
+    let jobs = |profile| whole(&namespaces, profile);
+    let oracle = Oracle::start(binary, &plane.kubeconfig(), jobs).await;
     let (_, differences) = oracle.agree_within(fleet, Duration::from_secs(7)).await;
     let differs = |namespace: &String| {
         let named = format!("[{namespace}]");
@@ -256,15 +258,15 @@ pub(crate) async fn quiesce(api: &Api, such: impl Fn(&str) -> bool) {
     const QUIET: Duration = Duration::from_secs(2);
     let mut last = String::new();
     loop {
-        let slices = api.get("/apis/discovery.k8s.io/v1/endpointslices").await;
-        let versions: Vec<_> = slices["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|slice| such(slice["metadata"]["namespace"].as_str().unwrap()))
-            .map(|slice| slice["metadata"]["resourceVersion"].to_string())
-            .collect();
-        let now = versions.join(",");
+        let mut now = String::new();
+        for path in ["/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/endpoints"] {
+            for object in api.get(path).await["items"].as_array().unwrap() {
+                if such(object["metadata"]["namespace"].as_str().unwrap()) {
+                    now.push_str(object["metadata"]["resourceVersion"].as_str().unwrap());
+                    now.push(',');
+                }
+            }
+        }
         if now == last {
             return;
         }

@@ -5,12 +5,16 @@
 use super::api::Api;
 use super::block_on;
 use super::jobs::everywhere;
-use super::oracle::{Fleet, Oracle, target_node};
-use super::support::prometheus::binaries;
+use super::oracle::{DERIVED, Fleet, Oracle};
+use super::support::prometheus::{binaries, node_of};
+use nodelocal_sd::index::EndpointsFrom;
 use std::path::PathBuf;
 
 /// Names the kubeconfig of such a cluster.
 const VARIABLE: &str = "CLUSTER_KUBECONFIG";
+
+/// Set to compare what is derived too; docs/testing.md names the differences that it may show.
+const DERIVED_TOO: &str = "CLUSTER_DERIVED";
 
 /// Each Node gets a sidecar, in this process: so many are enough.
 const MOST_NODES: usize = 50;
@@ -29,7 +33,10 @@ pub(crate) fn serves_the_same() {
         let names = list["items"].as_array().unwrap().iter().map(|node| &node["metadata"]["name"]);
         let nodes: Vec<&str> = names.map(|name| name.as_str().unwrap()).collect();
         assert!(nodes.len() <= MOST_NODES, "{} Nodes are too many for this test", nodes.len());
-        let fleet = Fleet::start(&kubeconfig, &nodes).await;
+        let mut fleet = Fleet::start(&kubeconfig, &nodes, EndpointsFrom::Slices).await;
+        if std::env::var_os(DERIVED_TOO).is_some() {
+            fleet = fleet.and(Fleet::start(&kubeconfig, &nodes, DERIVED).await);
+        }
         for binary in binaries() {
             let oracle = Oracle::start(&binary, &kubeconfig, everywhere).await;
             let found = oracle.agree(&fleet).await;
@@ -38,9 +45,9 @@ pub(crate) fn serves_the_same() {
             eprintln!(
                 "{}: {} targets on {} Nodes are the same; {} belong to no node",
                 oracle.profile,
-                targets().filter(|target| target_node(target).is_some()).count(),
+                targets().filter(|target| node_of(target).is_some()).count(),
                 nodes.len(),
-                targets().filter(|target| target_node(target).is_none()).count()
+                targets().filter(|target| node_of(target).is_none()).count()
             );
         }
     });

@@ -19,7 +19,7 @@ struct Seen<'a> {
 
 type Feature = (&'static str, fn(&Seen<'_>) -> bool);
 
-const FEATURES: [Feature; 42] = [
+const FEATURES: [Feature; 45] = [
     ("Service: ClusterIP", |seen| {
         seen.service["spec"]["clusterIP"].as_str().is_some_and(|ip| ip != "None")
     }),
@@ -96,6 +96,9 @@ const FEATURES: [Feature; 42] = [
         let of = seen.pod["metadata"]["namespace"].as_str();
         !seen.label("pod_name").is_empty() && of.is_some_and(|of| of != seen.label("namespace"))
     }),
+    ("Endpoints: not ready", |seen| seen.has("endpoint_ready", "false")),
+    ("Endpoints: Pod reference", |seen| seen.has("endpoint_address_target_kind", "Pod")),
+    ("Endpoints: by hand", |seen| seen.has("endpoints_label_by", "hand")),
     ("Node attached", |seen| seen.has("node_label_Odd_Label_x", "1")),
 ];
 
@@ -131,7 +134,10 @@ impl Objects {
         };
         let namespace = label("namespace");
         let slice = self.get("EndpointSlice", namespace, label("endpointslice_name"));
-        let service = label("endpointslice_label_kubernetes_io_service_name");
+        let service = match label("endpointslice_label_kubernetes_io_service_name") {
+            "" => label("endpoints_name"),
+            service => service,
+        };
         let pod = match label("endpointslice_address_target_kind") {
             // The reference tells where the Pod is; it may not have been resolved.
             "Pod" => {

@@ -21,7 +21,7 @@ pub(crate) struct Job {
 /// Role, what the configuration says beside the role and the namespaces, and what the query does.
 type Options = (&'static str, &'static str, &'static str);
 
-const EVERYTHING: [Options; 2] = [
+pub(crate) const EVERYTHING: [Options; 3] = [
     (
         "pod",
         "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
@@ -32,18 +32,40 @@ const EVERYTHING: [Options; 2] = [
         "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
         "attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
     ),
+    (
+        "endpoints",
+        "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
+        "attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
+    ),
 ];
 
 /// Those that every version knows.
-const NODE_ATTACHED: [Options; 2] = [
+const NODE_ATTACHED: [Options; 3] = [
     ("pod", "attach_metadata: {node: true}", "attach=node"),
     ("endpointslice", "attach_metadata: {node: true}", "attach=node"),
+    ("endpoints", "attach_metadata: {node: true}", "attach=node"),
 ];
 
 /// One by one; each cluster gets the next. The first ones are known to every version.
-const ROTATING: [Options; 22] = [
+const ROTATING: [Options; 27] = [
     ("pod", "", ""),
     ("endpointslice", "", ""),
+    ("endpoints", "", ""),
+    (
+        "endpoints",
+        "selectors: [{role: endpoints, label: 'tier=front'}]",
+        "selector.endpoints.label=tier%3Dfront",
+    ),
+    (
+        "endpoints",
+        "selectors: [{role: service, label: 'tier!=front'}]",
+        "selector.service.label=tier!%3Dfront",
+    ),
+    (
+        "endpoints",
+        "selectors: [{role: pod, field: 'spec.nodeName=node-a'}]",
+        "selector.pod.field=spec.nodeName%3Dnode-a",
+    ),
     ("pod", "selectors: [{role: pod, label: 'app in (a, b)'}]", "selector.pod.label=app+in+(a,b)"),
     (
         "pod",
@@ -99,16 +121,18 @@ const ROTATING: [Options; 22] = [
     ("endpointslice", "attach_metadata: {deployment: true}", "attach=deployment"),
     ("endpointslice", "attach_metadata: {job: true}", "attach=job"),
     ("endpointslice", "attach_metadata: {cronjob: true}", "attach=cronjob"),
+    ("endpoints", "attach_metadata: {namespace: true}", "attach=namespace"),
     ("pod", "attach_metadata: {node: true, cronjob: true}", "attach=node&attach=cronjob"),
 ];
 
 /// How many of [`ROTATING`] every version knows.
-const OLD: usize = 10;
+const OLD: usize = 14;
 
 /// Without namespaces: the whole cluster, where references cross from one to another.
-const EVERYWHERE: [Options; 4] = [
+const EVERYWHERE: [Options; 5] = [
     ("pod", "", ""),
     ("endpointslice", "", ""),
+    ("endpoints", "", ""),
     ("node", "", ""),
     (
         "node",
@@ -134,7 +158,7 @@ pub(crate) fn jobs(profile: Profile, namespaces: &[String]) -> Vec<Job> {
         }
         // Two namespaces, each a world of its own.
         if let Some(next) = namespaces.get(number + 1).filter(|_| number % 5 == 0) {
-            let options = rotating[(number / 5) % 2];
+            let options = rotating[(number / 5) % 3];
             jobs.push(Job::new(&[namespace, next], options, jobs.len()));
         }
     }
@@ -156,7 +180,7 @@ pub(crate) fn whole(namespaces: &[String], profile: Profile) -> Vec<Job> {
 /// The jobs that find everything in a cluster, each in its own way.
 pub(crate) fn everywhere(profile: Profile) -> Vec<Job> {
     let options = if profile == Profile::Latest { EVERYTHING } else { NODE_ATTACHED };
-    let each = EVERYWHERE.into_iter().take(3).chain(options);
+    let each = EVERYWHERE.into_iter().take(4).chain(options);
     each.enumerate().map(|(number, options)| Job::new(&[], options, number)).collect()
 }
 
@@ -200,9 +224,9 @@ impl Job {
         }
     }
 
-    /// Lets it find nothing; otherwise a job that finds all in a namespace must find something.
-    pub(crate) fn may_be_empty(&mut self) {
-        self.is_whole = false;
+    /// Whether its targets are endpoints.
+    pub(crate) fn is_of_endpoints(&self) -> bool {
+        self.query.starts_with("/sd/endpoint")
     }
 
     /// The URL that asks a sidecar for the same, in the labels of that profile.

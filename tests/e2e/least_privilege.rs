@@ -4,6 +4,7 @@ use super::api::Api;
 use super::block_on;
 use super::control_plane::{ControlPlane, kubeconfig};
 use super::support::http::eventually;
+use nodelocal_sd::index::{Deriving, EndpointsFrom, ForeignSlices};
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::objects::Resource;
 use nodelocal_sd::sd::{Answers, Question, parse};
@@ -17,9 +18,10 @@ use std::time::Duration;
 const NODE: &str = "least-privilege";
 
 /// Everything that has a right of its own is asked for.
-const QUERIES: [&str; 3] = [
+const QUERIES: [&str; 4] = [
     "pod?attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
     "endpointslice?attach=node&attach=namespace",
+    "endpoints",
     "node",
 ];
 
@@ -61,11 +63,12 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
                 api.replace("/apis/rbac.authorization.k8s.io/v1/clusterroles/nodelocal-sd", &less)
                     .await;
                 let resource = rule["resources"][0].as_str().unwrap();
+                let named = format!("resources: [\"{resource}\"]");
                 let what = format!("without {verb} on {resource} something is missing");
                 eventually(&what, || async {
                     match troubles(&file).await {
                         Err(trouble)
-                            if trouble.contains("HTTP 403") && trouble.contains(resource) =>
+                            if trouble.contains("HTTP 403") && trouble.contains(&named) =>
                         {
                             Ok(())
                         }
@@ -82,8 +85,18 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
 
 /// What a sidecar with that token cannot do.
 async fn troubles(kubeconfig: &Path) -> Result<(), String> {
+    // One mode reads slices of others and the other one Endpoints.
+    let deriving = Deriving { foreign_slices: ForeignSlices::All, ..Deriving::default() };
+    for from in [EndpointsFrom::Pods(deriving), EndpointsFrom::Slices] {
+        troubles_of(kubeconfig, from).await?;
+    }
+    Ok(())
+}
+
+async fn troubles_of(kubeconfig: &Path, from: EndpointsFrom) -> Result<(), String> {
     let source = Source::Kubeconfig { paths: vec![kubeconfig.to_owned()], context: None };
-    let sidecar = Sidecar::start(NODE, connect(&source).await.unwrap(), Timing::alone());
+    let client = connect(&source).await.unwrap();
+    let sidecar = Sidecar::start(NODE, from, client, Timing::alone());
     let answers = Answers::new(
         Arc::clone(&sidecar.snapshots),
         Arc::clone(&sidecar.demand),
@@ -91,7 +104,8 @@ async fn troubles(kubeconfig: &Path) -> Result<(), String> {
     );
     for query in QUERIES {
         let (role, parameters) = query.split_once('?').unwrap_or((query, ""));
-        let question = Question::new(parse(role, Some(parameters)).unwrap(), Profile::Latest);
+        let parsed = parse(role, Some(parameters), from).unwrap();
+        let question = Question::new(parsed, Profile::Latest);
         let answer = answers.answer(question, 0, Duration::from_secs(2)).await;
         answer.map_err(|error| error.to_string())?;
     }

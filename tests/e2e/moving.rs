@@ -7,12 +7,13 @@ use super::api::Api;
 use super::block_on;
 use super::control_plane::ControlPlane;
 use super::differential::{create_all, create_nodes, how_many, quiesce, seed, smallest};
-use super::jobs::whole;
-use super::oracle::{ALL_NODES, Fleet, Oracle};
+use super::jobs::{EVERYTHING, whole};
+use super::oracle::{ALL_NODES, DERIVED, Fleet, Oracle, discovered};
 use super::random_cluster::{NODES, app, cluster, pod, slice_by_hand};
-use super::support::http::eventually;
+use super::support::http::{eventually, get};
 use super::support::prometheus::{Discovered, binaries};
 use fastrand::Rng;
+use nodelocal_sd::index::EndpointsFrom;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -22,16 +23,19 @@ const NAMESPACES: usize = 3;
 const ROUNDS: usize = 10;
 /// In each namespace in each round.
 const CHANGES: usize = 84;
+/// So many targets must be compared in each round.
+const TARGETS: usize = 100;
 
 pub(crate) fn random_changes(plane: &ControlPlane) {
     let seed = seed();
     block_on(async {
         let api = Api::of(plane).await;
         create_nodes(&api).await;
-        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let fleet = Fleet::of_both_modes(&plane.kubeconfig()).await;
         let rounds = how_many("ROUNDS", ROUNDS);
         let movers = (0..MOVERS).map(|number| moves(plane, &api, &fleet, seed, number, rounds));
         let compared: usize = futures_util::future::join_all(movers).await.into_iter().sum();
+        assert!(compared >= TARGETS * MOVERS * rounds, "{compared} targets are too few");
         eprintln!(
             "{} rounds, {} changes, {compared} targets compared",
             MOVERS * rounds,
@@ -80,7 +84,8 @@ async fn moves(
             Ok(found) => compared += found.values().map(Vec::len).sum::<usize>(),
             Err(differences) => {
                 let (job, difference) = &differences[0];
-                let namespace = &namespaces[job / 2];
+                let namespace = &namespaces[job / EVERYTHING.len()];
+                eprintln!("SEED={seed} {namespace}, round {round}: {difference}");
                 let now = state_of(api, namespace).await;
                 let small = smallest(plane, api, fleet, newest, &now).await;
                 let small = small.map_or_else(
@@ -173,8 +178,8 @@ async fn change(api: &Api, namespace: &str, rng: &mut Rng) {
     }
 }
 
-/// Lets the controller look at each Service once more, because it does not follow every change of a
-/// Pod, and waits until it has: it copies the label to the slices.
+/// Lets the controllers look at each Service once more, because they do not follow every change of a
+/// Pod, and waits until they have: they copy the label to what they write.
 async fn sync_services(api: &Api, namespace: &str, round: &str) {
     let services = format!("/api/v1/namespaces/{namespace}/services");
     for name in names(api, &services).await {
@@ -182,19 +187,24 @@ async fn sync_services(api: &Api, namespace: &str, round: &str) {
         api.patch(&format!("{services}/{name}"), &patch).await;
     }
     let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
-    eventually("the controller has synced all Services", || async {
-        let list = api.get(&slices).await;
-        let behind = |slice: &&Value| {
-            let labels = &slice["metadata"]["labels"];
-            labels["endpointslice.kubernetes.io/managed-by"] == "endpointslice-controller.k8s.io"
-                && labels["synced"] != round
-        };
-        match list["items"].as_array().unwrap().iter().find(behind) {
-            None => Ok(()),
-            Some(slice) => Err(slice["metadata"]["name"].to_string()),
-        }
-    })
-    .await;
+    let endpoints = format!("/api/v1/namespaces/{namespace}/endpoints");
+    for (list, author, controller) in [
+        (slices, "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
+        (endpoints, "endpoints.kubernetes.io/managed-by", "endpoint-controller"),
+    ] {
+        eventually(&format!("{controller} has synced all Services"), || async {
+            let list = api.get(&list).await;
+            let behind = |object: &&Value| {
+                let labels = &object["metadata"]["labels"];
+                labels[author] == controller && labels["synced"] != round
+            };
+            match list["items"].as_array().unwrap().iter().find(behind) {
+                None => Ok(()),
+                Some(object) => Err(object["metadata"]["name"].to_string()),
+            }
+        })
+        .await;
+    }
 }
 
 /// What is there now and was not made by a controller, fit to be created elsewhere.
@@ -241,9 +251,12 @@ async fn state_of(api: &Api, namespace: &str) -> Vec<Value> {
     objects
 }
 
-/// A Pod and an endpoint that stay, so that there always is something to discover.
-fn anchors(namespace: &str) -> [Value; 2] {
+/// A Pod and an endpoint of either form that stay, so that there always is something to discover. The
+/// Service has no selector: its Endpoints are mirrored.
+fn anchors(namespace: &str) -> [Value; 4] {
     [
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "anchor", "namespace": namespace},
+            "spec": {"ports": [{"name": "p", "port": 8080}]}}),
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "anchor", "namespace": namespace},
             "spec": {"nodeName": NODES[0], "containers": [{"name": "c", "image": "i"}]},
             "status": {"phase": "Running", "podIP": "10.220.0.1", "podIPs": [{"ip": "10.220.0.1"}]}}),
@@ -251,6 +264,10 @@ fn anchors(namespace: &str) -> [Value; 2] {
             "metadata": {"name": "anchor", "namespace": namespace}, "addressType": "IPv4",
             "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}],
             "endpoints": [{"addresses": ["198.51.100.200"], "nodeName": NODES[0]}]}),
+        json!({"apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {"name": "anchor", "namespace": namespace},
+            "subsets": [{"addresses": [{"ip": "198.51.100.201", "nodeName": NODES[0]}],
+                "ports": [{"name": "p", "port": 8080, "protocol": "TCP"}]}]}),
     ]
 }
 
@@ -273,7 +290,8 @@ async fn names(api: &Api, path: &str) -> Vec<String> {
 }
 
 /// What the controller leaves behind when a Service stops selecting: it returns early, and its slices
-/// stay as they are. Prometheus goes on scraping what they say, and so do we.
+/// stay as they are. Prometheus goes on scraping what they say, and so do we where slices are read; where
+/// they are derived, what is left behind is not seen.
 pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
     block_on(async {
         let api = Api::of(plane).await;
@@ -314,7 +332,7 @@ pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
         api.patch(&format!("{pods}/a"), &patch).await;
         quiesce(&api, |of| of == namespace).await;
 
-        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES).await;
+        let fleet = Fleet::start(&plane.kubeconfig(), &ALL_NODES, EndpointsFrom::Slices).await;
         let binaries = binaries();
         let newest = binaries.last().expect("one is named");
         let oracle = Oracle::start(newest, &plane.kubeconfig(), |profile| {
@@ -323,26 +341,31 @@ pub(crate) fn a_service_that_stops_selecting(plane: &ControlPlane) {
         .await;
         let found =
             oracle.agree(&fleet).await.unwrap_or_else(|differences| panic!("{}", differences[0].1));
-        let label = |target: &Discovered, name: &str| {
-            target.get(&format!("__meta_kubernetes_{name}")).cloned().unwrap_or_default()
-        };
-        let of_slices: BTreeSet<(String, String)> = found
-            .values()
-            .flatten()
-            .filter(|target| target.contains_key("__meta_kubernetes_endpointslice_name"))
-            .map(|target| {
-                let by = "endpointslice_label_endpointslice_kubernetes_io_managed_by";
-                (label(target, "service_name"), label(target, by))
-            })
-            .collect();
         let controller = "endpointslice-controller.k8s.io".to_owned();
         let mirroring = "endpointslicemirroring-controller.k8s.io".to_owned();
         let left_behind = BTreeSet::from([
             ("renamed".to_owned(), controller.clone()),
             ("unselects".to_owned(), controller),
             // Its Endpoints are left behind too, and now they are mirrored.
-            ("unselects".to_owned(), mirroring),
+            ("unselects".to_owned(), mirroring.clone()),
         ]);
-        assert_eq!(of_slices, left_behind);
+        assert_eq!(of_slices(found.values().flatten()), left_behind);
+
+        let derives = Fleet::start(&plane.kubeconfig(), &NODES[..1], DERIVED).await;
+        let url = format!("{}/sd/endpointslice?namespace={namespace}", derives.sidecars[0].url);
+        let derived = discovered(&get(&url).await.unwrap());
+        assert_eq!(of_slices(&derived), BTreeSet::from([("unselects".to_owned(), mirroring)]));
     });
+}
+
+/// The Services that targets of slices are of, and who manages the slices.
+fn of_slices<'a>(targets: impl IntoIterator<Item = &'a Discovered>) -> BTreeSet<(String, String)> {
+    let label = |target: &Discovered, name: &str| {
+        target.get(&format!("__meta_kubernetes_{name}")).cloned().unwrap_or_default()
+    };
+    let of_slices = targets
+        .into_iter()
+        .filter(|target| target.contains_key("__meta_kubernetes_endpointslice_address_type"));
+    let by = "endpointslice_label_endpointslice_kubernetes_io_managed_by";
+    of_slices.map(|target| (label(target, "service_name"), label(target, by))).collect()
 }

@@ -9,6 +9,7 @@ use super::proxy::Proxy;
 use super::support::http::{eventually, get};
 use super::support::prometheus::Discovered;
 use super::support::served::Served;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::{Source, Timing};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -30,13 +31,16 @@ pub(crate) fn of_the_api_server(_: &ControlPlane) {
         let timing = Timing { watch_silence: SILENCE, ..Timing::alone() };
         let old = pods("old", 0..60);
         fill(&plane, &old).await;
-        let sidecar = Served::start_with(&source, NODE, timing).await;
-        becomes(&sidecar, &old, MINUTE).await;
+        let sidecars = Sidecars {
+            reads: Served::start_with(EndpointsFrom::Slices, timing.clone(), &source, NODE).await,
+            derives: Served::start_with(EndpointsFrom::default(), timing, &source, NODE).await,
+        };
+        becomes(&sidecars, &old, MINUTE).await;
 
         // Its history begins after our version.
         proxy.cut();
         plane.kill_api_server();
-        stays(&sidecar, &old).await;
+        stays(&sidecars, &old).await;
         plane.start_api_server();
         let api = Api::of(&plane).await;
         api.delete(&format!("/api/v1/namespaces/{NODE}/pods/old-0")).await;
@@ -44,14 +48,16 @@ pub(crate) fn of_the_api_server(_: &ControlPlane) {
         drop(api);
         plane.kill_api_server();
         plane.start_api_server();
-        stays(&sidecar, &old).await;
+        stays(&sidecars, &old).await;
         proxy.mend();
         let now = pods("old", 1..61);
-        becomes(&sidecar, &now, MINUTE).await;
-        let gone = "api_requests_total{resource=\"pods\",verb=\"watch\",outcome=\"gone\"}";
-        assert_eq!(sidecar.metric(gone).await, Some(1));
-        let relists = "watch_relists_total{resource=\"pods\"}";
-        assert_eq!(sidecar.metric(relists).await, Some(1));
+        becomes(&sidecars, &now, MINUTE).await;
+        for sidecar in [&sidecars.reads, &sidecars.derives] {
+            let gone = "api_requests_total{resource=\"pods\",verb=\"watch\",outcome=\"gone\"}";
+            assert_eq!(sidecar.metric(gone).await, Some(1));
+            let relists = "watch_relists_total{resource=\"pods\"}";
+            assert_eq!(sidecar.metric(relists).await, Some(1));
+        }
 
         // Another one takes its place, which had more to write.
         let version = version(&plane).await;
@@ -62,24 +68,24 @@ pub(crate) fn of_the_api_server(_: &ControlPlane) {
         write_until(&plane, version).await;
         plane.kill_api_server();
         plane.start_api_server();
-        stays(&sidecar, &now).await;
+        stays(&sidecars, &now).await;
         proxy.mend();
-        becomes(&sidecar, &busy, MINUTE).await;
+        becomes(&sidecars, &busy, MINUTE).await;
 
         // Another one, which had less to write: it takes our versions and says nothing.
         proxy.cut();
         plane.replace_data();
         let silent = pods("silent", 0..10);
         fill(&plane, &silent).await;
-        stays(&sidecar, &busy).await;
+        stays(&sidecars, &busy).await;
         proxy.mend();
-        becomes(&sidecar, &silent, 10 * MINUTE).await;
+        becomes(&sidecars, &silent, 10 * MINUTE).await;
 
-        // The sidecar is older than a minute: that long the files are taken to be the same.
+        // The files are read again when a minute has passed since they were; then the minute begins.
         plane.rotate();
-        stays(&sidecar, &silent).await;
+        stays(&sidecars, &silent).await;
         Api::of(&plane).await.create(pod("silent-10")).await;
-        becomes(&sidecar, &pods("silent", 0..11), MINUTE).await;
+        becomes(&sidecars, &pods("silent", 0..11), 2 * MINUTE).await;
     });
 }
 
@@ -122,19 +128,19 @@ async fn write_until(plane: &ControlPlane, past: u64) {
 }
 
 /// While the API server is away, nothing changes.
-async fn stays(sidecar: &Served, expected: &BTreeSet<String>) {
+async fn stays(sidecars: &Sidecars, expected: &BTreeSet<String>) {
     for _ in 0..20 {
-        assert_eq!(served(sidecar).await, [expected.clone(), expected.clone()]);
+        assert!(served(sidecars).await.iter().all(|pods| pods == expected));
         tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
     }
 }
 
-/// Both roles come to have these Pods, and never lose one that they had already.
-async fn becomes(sidecar: &Served, expected: &BTreeSet<String>, soon: Duration) {
+/// All come to have these Pods, and never lose one that they had already.
+async fn becomes(sidecars: &Sidecars, expected: &BTreeSet<String>, soon: Duration) {
     let began = Instant::now();
-    let stay = served(sidecar).await.map(|pods| &pods & expected);
+    let stay = served(sidecars).await.map(|pods| &pods & expected);
     loop {
-        let now = served(sidecar).await;
+        let now = served(sidecars).await;
         for (now, stay) in now.iter().zip(&stay) {
             assert!(stay.is_subset(now), "lost: {:?}", stay - now);
         }
@@ -146,18 +152,25 @@ async fn becomes(sidecar: &Served, expected: &BTreeSet<String>, soon: Duration) 
     }
 }
 
-/// The Pods that are targets, in role pod and in role endpointslice.
-async fn served(sidecar: &Served) -> [BTreeSet<String>; 2] {
-    let mut both = Vec::new();
-    for role in ["pod", "endpointslice"] {
+/// One that reads slices, and one that derives them.
+struct Sidecars {
+    reads: Served,
+    derives: Served,
+}
+
+/// The Pods that are targets, in role pod, and in role endpointslice either way.
+async fn served(sidecars: &Sidecars) -> [BTreeSet<String>; 3] {
+    let Sidecars { reads, derives } = sidecars;
+    let mut all = Vec::new();
+    for (sidecar, role) in [(reads, "pod"), (reads, "endpointslice"), (derives, "endpointslice")] {
         let answer = get(&format!("{}/sd/{role}?namespace={NODE}", sidecar.url)).await.unwrap();
         // A slice may be known before its Pod.
         let name = |target: &Discovered| {
             target.get("__meta_kubernetes_pod_name").cloned().unwrap_or_default()
         };
-        both.push(discovered(&answer).iter().map(name).collect());
+        all.push(discovered(&answer).iter().map(name).collect());
     }
-    both.try_into().expect("two roles")
+    all.try_into().expect("three questions")
 }
 
 fn pods(prefix: &str, numbers: std::ops::Range<u32>) -> BTreeSet<String> {

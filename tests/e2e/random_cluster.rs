@@ -82,6 +82,10 @@ pub(crate) fn app(rng: &mut Rng) -> &'static str {
     ["a", "b", "c"][rng.usize(0..3)]
 }
 
+fn track(rng: &mut Rng) -> &'static str {
+    ["stable", "canary"][rng.usize(0..2)]
+}
+
 fn protocol(rng: &mut Rng) -> &'static str {
     ["TCP", "TCP", "TCP", "UDP", "SCTP"][rng.usize(0..5)]
 }
@@ -103,6 +107,9 @@ fn service(namespace: &str, number: usize, rng: &mut Rng) -> Vec<Value> {
         ports.push(entry);
     }
     let mut spec = json!({"ports": ports, "selector": {"app": app(rng)}});
+    if rng.u8(0..4) == 0 {
+        spec["selector"]["track"] = track(rng).into();
+    }
     match rng.u8(0..10) {
         0 => spec["clusterIP"] = "None".into(),
         1 => spec["type"] = "NodePort".into(),
@@ -205,7 +212,7 @@ pub(crate) fn pod(namespace: &str, number: usize, rng: &mut Rng) -> Value {
         status["podIPs"] = ips.iter().map(|ip| json!({"ip": ip})).collect();
     }
     let mut metadata = json!({"name": format!("pod-{number}"), "namespace": namespace,
-        "labels": {"app": app(rng), "odd.example.com/Y_z-x": "v"},
+        "labels": {"app": app(rng), "track": track(rng), "odd.example.com/Y_z-x": "v"},
         "annotations": {"empty": "", "odd/annotation": "quote \" newline \n e-acute \u{e9}"}});
     match rng.u8(0..6) {
         0 => metadata["ownerReferences"] = owner_reference("apps/v1", "ReplicaSet", "replicas"),

@@ -26,7 +26,7 @@ fn smaller_ones<T: Clone>(whole: &[T]) -> Vec<Vec<T>> {
         for start in (0..whole.len()).step_by(size) {
             let end = (start + size).min(whole.len());
             candidates.push([&whole[..start], &whole[end..]].concat());
-            if parts < 8 && size < whole.len() {
+            if parts <= 8 && size < whole.len() {
                 candidates.push(whole[start..end].to_vec());
             }
         }

@@ -9,6 +9,7 @@ use super::random_cluster::NODES;
 use super::support::http::{eventually, get};
 use super::support::prometheus::{Prometheus, binaries};
 use super::support::served::Served;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Source;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -40,7 +41,7 @@ pub(crate) fn from_pods_to_remote_write(plane: &ControlPlane) {
         api.create(pod(9, NODES[1])).await; // of another node: not ours to scrape
 
         let source = Source::Kubeconfig { paths: vec![plane.kubeconfig()], context: None };
-        let sidecar = Served::start(&source, NODES[0]).await;
+        let sidecar = Served::start_from(EndpointsFrom::default(), &source, NODES[0]).await;
         let binary = binaries().pop().expect("one is named");
         let receives = ["--web.enable-remote-write-receiver"];
         let receiver = Prometheus::start_as(&binary, "scrape_configs: []\n", &receives).await;

@@ -103,7 +103,8 @@ async fn metrics() {
     for sample in [
         "nodelocal_sd_targets{role=\"pod\"} 60.0",
         "nodelocal_sd_targets{role=\"endpointslice\"} 60.0",
-        "nodelocal_sd_unassigned_endpoints{reason=\"no_node\"} 0.0",
+        "nodelocal_sd_unassigned_endpoints{role=\"endpointslice\",reason=\"no_node\"} 0.0",
+        "nodelocal_sd_dropped_endpoints_total{resource=\"endpointslices\"} 0",
         "nodelocal_sd_watch_objects{resource=\"pods\"} 60.0",
         "nodelocal_sd_watch_synced{resource=\"services\"} 1.0",
         "nodelocal_sd_watch_synced{resource=\"namespaces\"} 0.0",

@@ -112,7 +112,11 @@ async fn wrong_usage_ends_with_2_and_one_line() {
         (&["run", "--no-such-flag"][..], "unexpected argument '--no-such-flag' found"),
         (&["run"], "--node-name"),
         (&["run", "--node-name", "Not_A_Node"], "a node name is lower-case letters"),
-        (&["run", "--node-name", "a", "--endpoints-from", "pods"], "not in this version"),
+        (
+            &["run", "--node-name", "a", "--endpoints-from", "nodes"],
+            "possible values: pods, slices",
+        ),
+        (&["demo", "--foreign-slices", "some"], "possible values: auto, all, off"),
         (&["run", "--node-name", "a", "--compat", "1.0"], "use 2.53, 3.5, 3.11 or latest"),
         (&["run", "--node-name", "a", "--log-level", "info,=x="], "--log-level"),
         (&["run", "--node-name", "a", "--listen", "localhost"], "--listen"),

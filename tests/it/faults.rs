@@ -6,15 +6,21 @@
 
 use crate::support::asked::{Answer, Asked};
 use crate::support::world::{self, NODE, PODS};
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Timing;
 use nodelocal_sd::simulator::{Fault, Line, On, Rule, Simulator, Verb};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Everything that has a watch or a read of its own is asked for.
-const QUERIES: [&str; 3] =
-    ["pod?attach=node&attach=namespace&attach=deployment", "endpointslice?attach=node", "node"];
+const QUERIES: [&str; 4] = [
+    "pod?attach=node&attach=namespace&attach=deployment",
+    "endpointslice?attach=node",
+    "endpoints",
+    "node",
+];
 
 const REFRESH: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -116,8 +122,9 @@ impl Prometheus {
             asked.ask(QUERIES[0], patience),
             asked.ask(QUERIES[1], patience),
             asked.ask(QUERIES[2], patience),
+            asked.ask(QUERIES[3], patience),
         );
-        for (has, answer) in self.has.iter_mut().zip([answers.0, answers.1, answers.2]) {
+        for (has, answer) in self.has.iter_mut().zip([answers.0, answers.1, answers.2, answers.3]) {
             if let Ok(answer) = answer {
                 *has = Some(answer);
             }
@@ -143,9 +150,27 @@ impl Prometheus {
     }
 }
 
+/// With a Service that has no selector, so that slices are watched in either mode.
+fn cluster() -> Simulator {
+    let simulator = world::cluster();
+    let mut service = world::service("by-hand");
+    service["spec"].as_object_mut().expect("it is one").remove("selector");
+    world::put(&simulator, service);
+    let mut slice = world::slice([]);
+    slice["metadata"] = json!({"name": "by-hand", "namespace": "shop",
+        "labels": {"kubernetes.io/service-name": "by-hand"}});
+    slice["endpoints"] = json!([{"addresses": ["192.0.2.1"], "nodeName": NODE}]);
+    world::put(&simulator, slice);
+    simulator
+}
+
+fn start(simulator: &Simulator, from: EndpointsFrom, timing: Timing) -> Asked {
+    Asked::start_from(from, simulator, NODE, timing)
+}
+
 /// What a sidecar that starts now, without any fault, would serve.
-async fn truth(simulator: &Simulator) -> Prometheus {
-    let asked = Asked::start(simulator, NODE, Timing::alone());
+async fn truth(simulator: &Simulator, from: EndpointsFrom) -> Prometheus {
+    let asked = start(simulator, from, Timing::alone());
     let mut prometheus = Prometheus::default();
     prometheus.refresh(&asked).await;
     assert!(prometheus.has.iter().all(Option::is_some), "the simulator answers without a fault");
@@ -175,8 +200,8 @@ fn most_within(times: &[Instant], window: Duration) -> usize {
         .unwrap_or(0)
 }
 
-async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
-    let simulator = world::cluster();
+async fn play(row: &Row, from_the_start: bool, from: EndpointsFrom) -> Result<(), String> {
+    let simulator = cluster();
     let begin = || {
         let rules: Vec<_> = (row.rules)().into_iter().map(|rule| simulator.fault(rule)).collect();
         simulator.disconnect();
@@ -186,15 +211,15 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
         }
         (rules, simulator.requests().len(), Instant::now())
     };
-    let before = truth(&simulator).await;
+    let before = truth(&simulator, from).await;
     let started = from_the_start.then(begin);
-    let asked = Asked::start(&simulator, NODE, Timing::default());
+    let asked = start(&simulator, from, Timing::default());
     let mut prometheus = Prometheus::default();
     if !from_the_start && !prometheus.refresh_until(&asked, &before, MINUTE).await {
         return Err("does not sync without a fault".to_owned());
     }
     let (rules, first_request, began) = started.unwrap_or_else(begin);
-    let after = truth(&world::copy(&simulator)).await;
+    let after = truth(&world::copy(&simulator), from).await;
     let stable: Vec<BTreeSet<String>> = before
         .targets()
         .iter()
@@ -203,7 +228,7 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
         .collect();
     assert!(stable[0].len() >= 50, "{} targets are too few to judge by", stable[0].len());
 
-    let mut judged = [None, None, None];
+    let mut judged = [const { None }; QUERIES.len()];
     while began.elapsed() < LASTS {
         prometheus.refresh(&asked).await;
         if prometheus.has != judged {
@@ -239,10 +264,10 @@ async fn play(row: &Row, from_the_start: bool) -> Result<(), String> {
     }
 }
 
-async fn play_all(from_the_start: bool) {
+async fn play_all(from_the_start: bool, from: EndpointsFrom) {
     let mut failures = Vec::new();
     for row in rows() {
-        if let Err(error) = play(&row, from_the_start).await {
+        if let Err(error) = play(&row, from_the_start, from).await {
             failures.push(format!("{}: {error}", row.name));
         }
     }
@@ -251,30 +276,42 @@ async fn play_all(from_the_start: bool) {
 
 #[tokio::test(start_paused = true)]
 async fn no_fault_at_the_start_gives_an_empty_answer_or_hammers_the_server() {
-    play_all(true).await;
+    play_all(true, EndpointsFrom::default()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_fault_once_synced_loses_a_target_or_hammers_the_server() {
-    play_all(false).await;
+    play_all(false, EndpointsFrom::default()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_at_the_start_if_slices_are_read() {
+    play_all(true, EndpointsFrom::Slices).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_once_synced_if_slices_are_read() {
+    play_all(false, EndpointsFrom::Slices).await;
 }
 
 /// Gone for an hour, and back as another one: other objects, lower versions. Or replaced at once.
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_comes_back_with_other_objects() {
-    for (away, soon) in [
-        (60 * MINUTE, SOON),
-        // Nothing tells: the watch is taken up where it was, and stays silent.
-        (Duration::ZERO, 10 * MINUTE),
-    ] {
-        replaced(away, soon).await;
+    for from in [EndpointsFrom::default(), EndpointsFrom::Slices] {
+        for (away, soon) in [
+            (60 * MINUTE, SOON),
+            // Nothing tells: the watch is taken up where it was, and stays silent.
+            (Duration::ZERO, 10 * MINUTE),
+        ] {
+            replaced(from, away, soon).await;
+        }
     }
 }
 
-async fn replaced(away: Duration, soon: Duration) {
-    let simulator = world::cluster();
-    let before = truth(&simulator).await;
-    let asked = Asked::start(&simulator, NODE, Timing::default());
+async fn replaced(from: EndpointsFrom, away: Duration, soon: Duration) {
+    let simulator = cluster();
+    let before = truth(&simulator, from).await;
+    let asked = start(&simulator, from, Timing::default());
     let mut prometheus = Prometheus::default();
     assert!(prometheus.refresh_until(&asked, &before, MINUTE).await, "syncs");
 
@@ -295,7 +332,7 @@ async fn replaced(away: Duration, soon: Duration) {
     }
     let lower = other.resource_version();
     simulator.replace_all(world::objects(&other), lower).expect("good objects");
-    let after = truth(&other).await;
+    let after = truth(&other, from).await;
     simulator.remove_fault(rule);
     let right = prometheus.refresh_until(&asked, &after, soon).await;
     assert!(right, "away for {away:?}: {:?}", lost(&after.targets(), &prometheus));
@@ -306,9 +343,10 @@ async fn replaced(away: Duration, soon: Duration) {
 #[tokio::test(start_paused = true)]
 async fn random_weather() {
     for seed in 0..12 {
+        let from = if seed % 2 == 0 { EndpointsFrom::default() } else { EndpointsFrom::Slices };
         let mut random = fastrand::Rng::with_seed(seed);
-        let simulator = world::cluster();
-        let asked = Asked::start(&simulator, NODE, Timing::default());
+        let simulator = cluster();
+        let asked = start(&simulator, from, Timing::default());
         let mut prometheus = Prometheus::default();
         let mut rules: Vec<Vec<_>> = Vec::new();
         for _ in 0..60 {
@@ -348,7 +386,7 @@ async fn random_weather() {
         let times: Vec<Instant> = simulator.requests().iter().map(|request| request.at).collect();
         let most = most_within(&times, 10 * MINUTE);
         assert!(most <= 300, "seed {seed}: {most} requests in ten minutes");
-        let truth = truth(&simulator).await;
+        let truth = truth(&simulator, from).await;
         let right = prometheus.refresh_until(&asked, &truth, SOON).await;
         let missing = lost(&truth.targets(), &prometheus);
         assert!(right, "seed {seed}: not right {SOON:?} after the last fault; missing {missing:?}");

@@ -78,7 +78,6 @@ async fn what_is_refused_and_how() {
     for (target, status, reason) in [
         ("/sd/service", 404, "role service is not local to a node"),
         ("/sd/ingress", 404, "role ingress is not local to a node"),
-        ("/sd/endpoints", 404, "role endpoints is not served by this version"),
         ("/sd/pods", 404, "unknown role \"pods\""),
         ("/sd/", 404, "unknown role"),
         ("/sd", 404, "/ lists what is"),
@@ -90,6 +89,10 @@ async fn what_is_refused_and_how() {
         ("/sd/pod?selector.service.label=a", 400, "means nothing for role pod"),
         ("/sd/pod?selector.thing.label=a", 400, "unknown parameter"),
         ("/sd/pod?selector.pod.annotation=a", 400, "unknown parameter"),
+        ("/sd/endpoints?selector.endpointslice.label=a", 400, "means nothing for role endpoints"),
+        ("/sd/endpoints?selector.node.label=a", 400, "means nothing for role endpoints"),
+        ("/sd/endpointslice?selector.endpoints.label=a", 400, "role endpointslice"),
+        ("/sd/endpoints?selector.endpoints.field=spec.nodeName%3Da", 400, "spec.nodeName"),
         ("/sd/node?namespace=shop", 400, "means nothing for role node"),
         ("/sd/node?attach=node", 400, "means nothing for role node"),
         ("/sd/node?port=http", 400, "means nothing for role node"),

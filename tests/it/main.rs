@@ -12,8 +12,12 @@ mod commands;
 mod conformance;
 /// What a listener puts up with.
 mod connections;
+/// Derived endpoints equal those that the controllers write.
+mod derivation;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
+/// Slices that cannot be derived, and where they are watched.
+mod foreign_slices;
 /// The http_sd contract, rule by rule.
 mod http_sd;
 /// A real Prometheus discovers the same through us as by itself.

@@ -4,7 +4,7 @@
 //! Ignored in a plain `cargo test`, because it needs the binary; `.ci/run prometheus` runs it.
 
 use crate::support::http::eventually;
-use crate::support::prometheus::{Discovered, Prometheus};
+use crate::support::prometheus::{Prometheus, node_of};
 use crate::support::served::{Served, plain};
 use nodelocal_sd::simulator::{On, Simulator, example, serve};
 use std::collections::BTreeSet;
@@ -13,11 +13,13 @@ use tokio::net::TcpListener;
 const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
 /// Name, role, what is attached as kubernetes_sd says it, and as we say it.
-const JOBS: [(&str, &str, &str, &str); 5] = [
+const JOBS: [(&str, &str, &str, &str); 7] = [
     ("pod", "pod", "", ""),
     ("pod-node", "pod", "attach_metadata: {node: true}", "attach=node"),
     ("slice", "endpointslice", "", ""),
     ("slice-node", "endpointslice", "attach_metadata: {node: true}", "attach=node"),
+    ("endpoints", "endpoints", "", ""),
+    ("endpoints-node", "endpoints", "attach_metadata: {node: true}", "attach=node"),
     ("node", "node", "", ""),
 ];
 
@@ -57,19 +59,6 @@ fn config(api: &str, sidecars: &[Served]) -> String {
         }
     }
     config
-}
-
-/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
-fn node_of(target: &Discovered) -> Option<&str> {
-    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
-    if let Some(node) = target.get("instance") {
-        return Some(node); // role node
-    }
-    let named = label("endpointslice_endpoint_node_name").or_else(|| {
-        let kind = label("endpointslice_address_target_kind");
-        label("endpointslice_address_target_name").filter(|_| kind == Some("Node"))
-    });
-    named.or_else(|| label("pod_node_name"))
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ const WATCH: &str = "watch=true&resourceVersion=*&allowWatchBookmarks=true&timeo
 async fn watches_follow_the_questions() {
     let services = ["/api/v1/services?limit=500", "/api/v1/services?limit=500&continue=*"];
     let slices = "/apis/discovery.k8s.io/v1/endpointslices";
-    let cases: [(&str, Vec<String>); 6] = [
+    let cases: [(&str, Vec<String>); 7] = [
         ("pod", vec![]),
         ("pod?selector.pod.label=app%3Dweb&namespace=shop", vec![]),
         ("node", vec![NODES_LIST.to_owned(), NODES_WATCH.to_owned()]),
@@ -53,6 +53,16 @@ async fn watches_follow_the_questions() {
                 format!("/api/v1/services?{WATCH}"),
                 format!("{slices}?limit=500"),
                 format!("{slices}?{WATCH}"),
+            ],
+        ),
+        (
+            "endpoints",
+            vec![
+                services[0].to_owned(),
+                services[1].to_owned(),
+                format!("/api/v1/services?{WATCH}"),
+                "/api/v1/endpoints?limit=500".to_owned(),
+                format!("/api/v1/endpoints?{WATCH}"),
             ],
         ),
         (

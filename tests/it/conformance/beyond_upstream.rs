@@ -388,6 +388,27 @@ fn x18_pods() {
 }
 
 #[test]
+fn x19_endpoints() {
+    let mut legacy = discovered("extra", Role::Endpoints, Profile::V3_5);
+    legacy.retain(|labels| labels["__meta_kubernetes_endpoints_name"] == "legacy");
+    assert_eq!(
+        shown(
+            &legacy,
+            &["endpoint_node", "endpoint_port_p", "endpoint_ready", "pod_container_port_p"]
+        ),
+        [
+            "10.0.0.9:53 endpoint_node_name=node-a endpoint_port_protocol=UDP endpoint_ready=true",
+            "10.1.0.5:53 endpoint_node_name=node-a endpoint_port_protocol=UDP \
+             endpoint_ready=false pod_container_port_protocol=UDP",
+            "10.1.0.5:53 endpoint_node_name=node-a endpoint_port_protocol=UDP \
+             endpoint_ready=true pod_container_port_protocol=UDP",
+            "[fd00::5]:1 endpoint_port_protocol=TCP endpoint_ready=true",
+            "[fd00::5]:2 endpoint_port_protocol=SCTP endpoint_ready=true",
+        ]
+    );
+}
+
+#[test]
 fn x20_nodes() {
     assert_eq!(
         shown(&discovered("main", Role::Node, Profile::V3_5), &["node_name"]),
@@ -441,6 +462,8 @@ fn x25_partition() {
     for (set, role, expected) in [
         ("main", Role::EndpointSlice, vec![("node-a", 28), ("node-b", 2), ("node-zzz", 1)]),
         ("extra", Role::EndpointSlice, vec![("node-a", 26), ("node-b", 2), ("node-unknown", 2)]),
+        ("main", Role::Endpoints, vec![("node-a", 5), ("node-b", 1)]),
+        ("extra", Role::Endpoints, vec![("node-a", 7), ("node-b", 2)]),
         ("main", Role::Pod, vec![("node-a", 14), ("node-b", 1)]),
         ("extra", Role::Pod, vec![("node-a", 7), ("node-b", 2), ("node-unknown", 1)]),
     ] {
@@ -471,6 +494,8 @@ fn x26_profile_3_11_derived_from_3_5() {
         ("main", "endpointslice", 31),
         ("main", "endpointslice-nodemeta", 31),
         ("extra", "endpointslice", 32),
+        ("main", "endpoints", 6),
+        ("extra", "endpoints-nodemeta", 9),
         ("main", "pod", 15),
         ("main", "pod-nodemeta", 14),
         ("extra", "pod", 10),

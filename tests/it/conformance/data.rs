@@ -4,7 +4,7 @@
 use crate::support::sidecar::{Sidecar, Told};
 use nodelocal_sd::index::OwnerKey;
 use nodelocal_sd::objects::{
-    Metadata, Namespace, Node, Owner, Pod, Resource, Service, SliceOfNode,
+    Endpoints, Metadata, Namespace, Node, Owner, Pod, Resource, Service, SliceOfNode,
 };
 use nodelocal_sd::targets::{Attach, Profile, Query, Role, Target};
 use serde::Deserialize;
@@ -93,12 +93,15 @@ impl Set {
         for pod in self.list("/api/v1/pods") {
             add(&pod["spec"]["nodeName"]);
         }
-        for slice in self.list("/apis/discovery.k8s.io/v1/endpointslices") {
-            for endpoint in slice["endpoints"].as_array().into_iter().flatten() {
-                add(&endpoint["nodeName"]);
-                if endpoint["targetRef"]["kind"] == "Node" {
-                    add(&endpoint["targetRef"]["name"]);
-                }
+        let slices = self.list("/apis/discovery.k8s.io/v1/endpointslices").iter();
+        let subsets = self.list("/api/v1/endpoints").iter().flat_map(|e| array(&e["subsets"]));
+        let addresses = subsets.flat_map(|subset| {
+            array(&subset["addresses"]).chain(array(&subset["notReadyAddresses"]))
+        });
+        for endpoint in slices.flat_map(|slice| array(&slice["endpoints"])).chain(addresses) {
+            add(&endpoint["nodeName"]);
+            if endpoint["targetRef"]["kind"] == "Node" {
+                add(&endpoint["targetRef"]["name"]);
             }
         }
         nodes.remove("");
@@ -115,6 +118,8 @@ impl Set {
         self.tell::<Namespace>(&mut sidecar, "/api/v1/namespaces");
         let slices = self.list("/apis/discovery.k8s.io/v1/endpointslices").iter();
         sidecar.list(slices.map(|slice| SliceOfNode(node).deserialize(slice).unwrap()).collect());
+        let endpoints = self.list("/api/v1/endpoints").iter();
+        sidecar.list(endpoints.map(|e| Endpoints::deserialize(e).unwrap().of_node(node)).collect());
         sidecar.read_owners(|key| self.controller_of(key));
         sidecar
     }
@@ -178,16 +183,28 @@ pub(super) fn node_of<'a>(role: Role, labels: &'a LabelMap) -> Option<&'a str> {
         let value: &'a str = labels.get(&format!("__meta_kubernetes_{name}"))?;
         Some(value)
     };
+    let of_endpoint = |node_name, kind, name| {
+        let referenced = || label(name).filter(|_| label(kind) == Some("Node"));
+        label(node_name).or_else(referenced).or_else(|| label("pod_node_name"))
+    };
     match role {
         Role::Node => label("node_name"),
         Role::Pod => label("pod_node_name"),
-        Role::EndpointSlice => label("endpointslice_endpoint_node_name")
-            .or_else(|| {
-                label("endpointslice_address_target_name")
-                    .filter(|_| label("endpointslice_address_target_kind") == Some("Node"))
-            })
-            .or_else(|| label("pod_node_name")),
+        Role::EndpointSlice => of_endpoint(
+            "endpointslice_endpoint_node_name",
+            "endpointslice_address_target_kind",
+            "endpointslice_address_target_name",
+        ),
+        Role::Endpoints => of_endpoint(
+            "endpoint_node_name",
+            "endpoint_address_target_kind",
+            "endpoint_address_target_name",
+        ),
     }
+}
+
+fn array(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }
 
 /// The multiset that both have.

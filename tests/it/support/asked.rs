@@ -2,6 +2,7 @@
 //! virtual.
 
 use bytes::Bytes;
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Timing;
 use nodelocal_sd::sd::{Answers, Question, parse};
 use nodelocal_sd::sidecar::Sidecar;
@@ -19,6 +20,7 @@ use tower_http::decompression::DecompressionLayer;
 pub(crate) struct Asked {
     answers: Answers,
     sidecar: Sidecar,
+    endpoints_from: EndpointsFrom,
 }
 
 /// An answer's bytes; equal state gives equal ones.
@@ -26,15 +28,25 @@ pub(crate) struct Asked {
 pub(crate) struct Answer(Bytes);
 
 impl Asked {
-    /// Starts a sidecar for that node against the simulator.
+    /// Starts a sidecar for that node against the simulator; it reads slices.
     pub(crate) fn start(simulator: &Simulator, node: &str, timing: Timing) -> Self {
-        let sidecar = Sidecar::start(node, client(simulator), timing);
+        Self::start_from(EndpointsFrom::Slices, simulator, node, timing)
+    }
+
+    /// Starts one whose endpoints come from there.
+    pub(crate) fn start_from(
+        endpoints_from: EndpointsFrom,
+        simulator: &Simulator,
+        node: &str,
+        timing: Timing,
+    ) -> Self {
+        let sidecar = Sidecar::start(node, endpoints_from, client(simulator), timing);
         let answers = Answers::new(
             Arc::clone(&sidecar.snapshots),
             Arc::clone(&sidecar.demand),
             Arc::clone(&sidecar.board),
         );
-        Self { answers, sidecar }
+        Self { answers, sidecar, endpoints_from }
     }
 
     /// How the watches are doing.
@@ -45,7 +57,7 @@ impl Asked {
     /// What Prometheus would get: an answer, or the reason for none.
     pub(crate) async fn ask(&self, query: &str, patience: Duration) -> Result<Answer, String> {
         let (role, parameters) = query.split_once('?').unwrap_or((query, ""));
-        let parsed = parse(role, Some(parameters)).expect("a good query");
+        let parsed = parse(role, Some(parameters), self.endpoints_from).expect("a good query");
         let question = Question::new(parsed, Profile::Latest);
         let answer = self.answers.answer(question, query.len(), patience).await;
         answer.map(|answer| Answer(answer.body)).map_err(|error| error.to_string())

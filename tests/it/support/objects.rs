@@ -1,11 +1,12 @@
 //! Small builders of objects: `pod("web-1").on("n1").ip("10.0.0.1").container("app").port("http", 8080)`.
 //!
 //! They build the real types, in namespace `default` unless told otherwise. Ports go to the
-//! container or slice that they follow.
+//! container, slice or subset that they follow.
 
 use nodelocal_sd::objects::{
-    Container, ContainerPort, Endpoint, EndpointSlice, Metadata, Namespace, Node, NodeAddress,
-    NodeCondition, ObjectKey, Owner, Pod, SERVICE_NAME, Service, SlicePort, StringMap, TargetRef,
+    Container, ContainerPort, Endpoint, EndpointAddress, EndpointPort, EndpointSlice,
+    EndpointSubset, Endpoints, Metadata, Namespace, Node, NodeAddress, NodeCondition, ObjectKey,
+    Owner, Pod, SERVICE_NAME, Service, SlicePort, StringMap, TargetRef,
 };
 
 pub(crate) fn pod(name: &str) -> Pod {
@@ -22,6 +23,18 @@ pub(crate) fn slice(name: &str) -> EndpointSlice {
 
 pub(crate) fn endpoint(address: &str) -> Endpoint {
     Endpoint { addresses: [address.into()].into(), ..Endpoint::default() }
+}
+
+pub(crate) fn endpoints(name: &str) -> Endpoints {
+    Endpoints { meta: namespaced(name), ..Endpoints::default() }
+}
+
+pub(crate) fn subset() -> EndpointSubset {
+    EndpointSubset::default()
+}
+
+pub(crate) fn address(ip: &str) -> EndpointAddress {
+    EndpointAddress { ip: ip.into(), ..EndpointAddress::default() }
 }
 
 pub(crate) fn service(name: &str) -> Service {
@@ -95,7 +108,7 @@ macro_rules! with_metadata {
     )*};
 }
 
-with_metadata!(Pod, EndpointSlice, Service, Node, Namespace);
+with_metadata!(Pod, EndpointSlice, Endpoints, Service, Node, Namespace);
 
 /// Pods.
 pub(crate) trait PodBuilder {
@@ -206,24 +219,66 @@ impl SliceBuilder for EndpointSlice {
     }
 }
 
-/// Endpoints of slices.
+/// Endpoints, of subsets.
+pub(crate) trait EndpointsBuilder {
+    fn subset(self, subset: EndpointSubset) -> Self;
+}
+
+impl EndpointsBuilder for Endpoints {
+    fn subset(mut self, subset: EndpointSubset) -> Self {
+        push(&mut self.subsets, subset);
+        self
+    }
+}
+
+/// Subsets.
+pub(crate) trait SubsetBuilder {
+    fn port(self, name: &str, number: i32) -> Self;
+    fn ready(self, address: EndpointAddress) -> Self;
+    fn not_ready(self, address: EndpointAddress) -> Self;
+}
+
+impl SubsetBuilder for EndpointSubset {
+    fn port(mut self, name: &str, number: i32) -> Self {
+        push(&mut self.ports, EndpointPort { name: name.into(), number, protocol: "TCP".into() });
+        self
+    }
+
+    fn ready(mut self, address: EndpointAddress) -> Self {
+        push(&mut self.addresses, address);
+        self
+    }
+
+    fn not_ready(mut self, address: EndpointAddress) -> Self {
+        push(&mut self.not_ready_addresses, address);
+        self
+    }
+}
+
+/// Endpoints of slices, and addresses of subsets.
 pub(crate) trait EndpointBuilder {
     fn on(self, node: &str) -> Self;
     fn refers_to(self, kind: &str, namespace: &str, name: &str) -> Self;
 }
 
-impl EndpointBuilder for Endpoint {
-    fn on(mut self, node: &str) -> Self {
-        self.node_name = Some(node.into());
-        self
-    }
+macro_rules! endpoint_builder {
+    ($($kind:ident),*) => {$(
+        impl EndpointBuilder for $kind {
+            fn on(mut self, node: &str) -> Self {
+                self.node_name = Some(node.into());
+                self
+            }
 
-    fn refers_to(mut self, kind: &str, namespace: &str, name: &str) -> Self {
-        self.target_ref =
-            Some(TargetRef { kind: kind.into(), namespace: namespace.into(), name: name.into() });
-        self
-    }
+            fn refers_to(mut self, kind: &str, namespace: &str, name: &str) -> Self {
+                let (kind, namespace, name) = (kind.into(), namespace.into(), name.into());
+                self.target_ref = Some(TargetRef { kind, namespace, name });
+                self
+            }
+        }
+    )*};
 }
+
+endpoint_builder!(Endpoint, EndpointAddress);
 
 /// Services.
 pub(crate) trait ServiceBuilder {

@@ -23,6 +23,31 @@ pub(crate) struct Prometheus {
 /// http_sd adds.
 pub(crate) type Discovered = BTreeMap<String, String>;
 
+/// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
+pub(crate) fn node_of(target: &Discovered) -> Option<&str> {
+    let label = |name: &str| target.get(&format!("__meta_kubernetes_{name}")).map(String::as_str);
+    if let Some(node) = target.get("instance") {
+        return Some(node); // role node
+    }
+    let of_endpoint = |node_name, kind, name| {
+        let referenced = || label(name).filter(|_| label(kind) == Some("Node"));
+        label(node_name).or_else(referenced)
+    };
+    of_endpoint(
+        "endpointslice_endpoint_node_name",
+        "endpointslice_address_target_kind",
+        "endpointslice_address_target_name",
+    )
+    .or_else(|| {
+        of_endpoint(
+            "endpoint_node_name",
+            "endpoint_address_target_kind",
+            "endpoint_address_target_name",
+        )
+    })
+    .or_else(|| label("pod_node_name"))
+}
+
 impl Prometheus {
     /// Starts the only one, or the last of several, with that configuration and waits until it answers.
     pub(crate) async fn start(config: &str) -> Self {
@@ -35,7 +60,9 @@ impl Prometheus {
         let file = data.path().join("prometheus.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
         let storage = if arguments.contains(&"--agent") { "agent" } else { "tsdb" };
-        let mut process = Command::new(binary)
+        let mut process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"]) // also when the test is killed
+            .arg(binary)
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.{storage}.path={}", data.path().join("data").display()))
             .args(arguments)

@@ -3,6 +3,7 @@
 use super::http::get;
 use super::world::NODE;
 use nodelocal_sd::http::{Admin, App, HttpSd, Limits, serve};
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::sd::Compat;
 use nodelocal_sd::sidecar::Sidecar;
@@ -19,19 +20,31 @@ pub(crate) struct Served {
     pub(crate) url: String,
     admin: String,
     node: String,
+    from: EndpointsFrom,
     tasks: JoinSet<()>,
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl Served {
-    /// Starts one for that node, on free ports, against that API server.
+    /// Starts one for that node, on free ports, against that API server; it reads slices.
     pub(crate) async fn start(api: &Source, node: &str) -> Self {
-        Self::start_with(api, node, Timing::alone()).await
+        Self::start_from(EndpointsFrom::Slices, api, node).await
+    }
+
+    /// Starts one whose endpoints come from there.
+    pub(crate) async fn start_from(from: EndpointsFrom, api: &Source, node: &str) -> Self {
+        Self::start_with(from, Timing::alone(), api, node).await
     }
 
     /// The same with other deadlines and delays.
-    pub(crate) async fn start_with(api: &Source, node: &str, timing: Timing) -> Self {
-        Self::start_at(api, node, timing, "127.0.0.1:0".parse().unwrap(), Limits::SD).await
+    pub(crate) async fn start_with(
+        from: EndpointsFrom,
+        timing: Timing,
+        api: &Source,
+        node: &str,
+    ) -> Self {
+        let address = "127.0.0.1:0".parse().unwrap();
+        Self::start_at(api, (node, from), timing, address, Limits::SD).await
     }
 
     /// Starts one against that simulator, which is served too.
@@ -39,7 +52,8 @@ impl Served {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = plain(&format!("http://{}", api.local_addr().unwrap()));
         let address = "127.0.0.1:0".parse().unwrap();
-        let mut served = Self::start_at(&source, NODE, Timing::alone(), address, limits).await;
+        let of = (NODE, EndpointsFrom::Slices);
+        let mut served = Self::start_at(&source, of, Timing::alone(), address, limits).await;
         served.tasks.spawn(simulator::serve(simulator.clone(), api, pending()));
         served
     }
@@ -48,7 +62,8 @@ impl Served {
     pub(crate) async fn restart(mut self, api: &Source) -> Self {
         let address = self.address();
         self.tasks.shutdown().await;
-        Self::start_at(api, &self.node, Timing::alone(), address, Limits::SD).await
+        let of = (&*self.node, self.from);
+        Self::start_at(api, of, Timing::alone(), address, Limits::SD).await
     }
 
     /// How many queries of that role were answered with that status.
@@ -82,13 +97,13 @@ impl Served {
 
     async fn start_at(
         api: &Source,
-        node: &str,
+        (node, from): (&str, EndpointsFrom),
         timing: Timing,
         address: SocketAddr,
         limits: Limits,
     ) -> Self {
         let client = connect(api).await.unwrap();
-        let sidecar = Sidecar::start(node, client, timing);
+        let sidecar = Sidecar::start(node, from, client, timing);
         let app = Arc::new(App::new(&sidecar, Compat::Auto));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
@@ -100,7 +115,7 @@ impl Served {
             let _sidecar = sidecar; // lives as long as its listeners
             pending::<()>().await;
         });
-        Self { url, admin, node: node.to_owned(), tasks, stop: Some(stop) }
+        Self { url, admin, node: node.to_owned(), from, tasks, stop: Some(stop) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The pure part of a sidecar: an index that is told of changes, and the targets it gives.
 
-use nodelocal_sd::index::{Change, Index, ListOutcome, OwnerKey, Snapshot, Update};
+use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, OwnerKey, Snapshot, Update};
 use nodelocal_sd::objects::{
-    EndpointSlice, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
 };
 use nodelocal_sd::targets::{self, Profile, Query, Reason, Target, Targets};
 
@@ -65,7 +65,8 @@ impl Cluster {
 
 impl Sidecar {
     pub(crate) fn of_node(node: &str) -> Self {
-        Self { index: Index::new(node), snapshot: Snapshot::of_node(node) }
+        let from = EndpointsFrom::Slices;
+        Self { index: Index::new(node, from), snapshot: Snapshot::of_node(node, from) }
     }
 
     /// An object was added or changed.
@@ -131,5 +132,6 @@ told!(
     Node as Nodes,
     Service as Services,
     EndpointSlice as EndpointSlices,
+    Endpoints as Endpoints,
     Namespace as Namespaces
 );

@@ -10,7 +10,7 @@ pub(crate) const NODE: &str = "node-a";
 pub(crate) const PODS: usize = 60;
 
 /// A cluster with `PODS` Pods on [`NODE`], owned by a ReplicaSet of a Deployment, selected by a
-/// Service with one slice; and so many more Services that their list has a second page.
+/// Service with one slice and Endpoints; and so many more Services that their list has a second page.
 pub(crate) fn cluster() -> Simulator {
     let simulator = Simulator::new();
     for name in [NODE, "node-b"] {
@@ -36,6 +36,7 @@ pub(crate) fn cluster() -> Simulator {
     }
     put(&simulator, service("web"));
     put(&simulator, slice(0..PODS));
+    put(&simulator, endpoints(0..PODS));
     simulator
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn pod(name: &str, node: &str, ip: &str) -> Value {
             {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true}]},
         "spec": {"nodeName": node, "containers": [
             {"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]}]},
-        "status": {"phase": "Running", "podIP": ip, "hostIP": "10.0.0.1",
+        "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "10.0.0.1",
             "conditions": [{"type": "Ready", "status": "True"}]}})
 }
 
@@ -71,7 +72,8 @@ pub(crate) fn pod(name: &str, node: &str, ip: &str) -> Value {
 pub(crate) fn service(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": name, "namespace": "shop", "labels": {"app": name}},
-        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}]}})
+        "spec": {"selector": {"app": name}, "clusterIP": "10.96.0.1", "ipFamilies": ["IPv4"],
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]}})
 }
 
 /// The slice of the Service `web`, as the endpointslice controller writes it, with these Pods.
@@ -88,6 +90,19 @@ pub(crate) fn slice(numbers: impl IntoIterator<Item = usize>) -> Value {
         "endpoints": numbers.into_iter().map(endpoint).collect::<Vec<_>>()})
 }
 
+/// The Endpoints of the Service `web`, as the endpoints controller writes them, with these Pods.
+pub(crate) fn endpoints(numbers: impl IntoIterator<Item = usize>) -> Value {
+    let address = |number: usize| {
+        json!({"ip": ip(number), "nodeName": NODE,
+            "targetRef": {"kind": "Pod", "namespace": "shop", "name": pod_name(number)}})
+    };
+    json!({"apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": "web", "namespace": "shop",
+            "labels": {"app": "web", "endpoints.kubernetes.io/managed-by": "endpoint-controller"}},
+        "subsets": [{"addresses": numbers.into_iter().map(address).collect::<Vec<_>>(),
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]}]})
+}
+
 /// The same objects in another simulator, which has none of the faults.
 pub(crate) fn copy(simulator: &Simulator) -> Simulator {
     let copy = Simulator::new();
@@ -97,7 +112,7 @@ pub(crate) fn copy(simulator: &Simulator) -> Simulator {
 
 /// All objects.
 pub(crate) fn objects(simulator: &Simulator) -> impl Iterator<Item = Value> {
-    let kinds = ["Namespace", "Node", "Pod", "ReplicaSet", "Service", "EndpointSlice"];
+    let kinds = ["Namespace", "Node", "Pod", "ReplicaSet", "Service", "EndpointSlice", "Endpoints"];
     let lists = kinds.map(|kind| simulator.list(kind));
     lists.into_iter().flatten().map(|object| Value::clone(&object))
 }
@@ -107,9 +122,10 @@ pub(crate) fn put(simulator: &Simulator, object: Value) {
     simulator.apply(object).expect("a good object");
 }
 
-/// One more Pod, one Pod less, in the Pods and in the slice.
+/// One more Pod, one Pod less, in the Pods, in the slice and in the Endpoints.
 pub(crate) fn change(simulator: &Simulator) {
     put(simulator, pod(&pod_name(PODS), NODE, &ip(PODS)));
     simulator.delete("Pod", "shop", &pod_name(PODS - 1));
     put(simulator, slice((0..PODS - 1).chain([PODS])));
+    put(simulator, endpoints((0..PODS - 1).chain([PODS])));
 }
