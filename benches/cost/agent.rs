@@ -4,10 +4,10 @@ use crate::cluster::Cluster;
 use crate::control_plane::free_ports;
 use crate::http::get;
 use crate::job::{Discovery, Job, NODE, config};
-use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::objects::node;
 use crate::process::{Process, Usage};
+use crate::proxy::Proxy;
 use serde_json::Value;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,10 +32,10 @@ pub(crate) enum Kind {
     OwnPodsPlain,
 }
 
-/// An agent that runs, and the meter between it and the API server.
+/// An agent that runs, and the proxy between it and the API server.
 pub(crate) struct Agent {
     processes: Vec<Process>,
-    pub(crate) meter: Meter,
+    pub(crate) proxy: Proxy,
     /// Where its targets are shown.
     targets: String,
     /// Where it counts its requests.
@@ -89,8 +89,8 @@ impl Agent {
 
     async fn sidecar(cluster: &Cluster, kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let meter = Meter::before(&cluster.plane.url).await;
-        let kubeconfig = cluster.kubeconfig(folder.path(), &meter.url);
+        let proxy = Proxy::before(&cluster.plane.url).await;
+        let kubeconfig = cluster.kubeconfig(folder.path(), &proxy.url);
         let from = if kind == Kind::Pods { "pods" } else { "slices" };
         let [sd, admin] = free_ports();
         let arguments = [
@@ -106,7 +106,7 @@ impl Agent {
         let process = Process::start(&binary, &arguments, folder.path().join("sidecar.log"));
         Self {
             processes: vec![process],
-            meter,
+            proxy,
             targets: format!("http://127.0.0.1:{sd}/sd/endpointslice"),
             requests: (
                 format!("http://127.0.0.1:{admin}/metrics"),
@@ -118,11 +118,11 @@ impl Agent {
 
     async fn prometheus(cluster: &Cluster, kind: Kind, jobs: &[Job]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let meter = Meter::before(&cluster.plane.url).await;
+        let proxy = Proxy::before(&cluster.plane.url).await;
         let access = match kind {
-            Kind::KubernetesPlain | Kind::OwnPodsPlain => cluster.options(&meter.url),
+            Kind::KubernetesPlain | Kind::OwnPodsPlain => cluster.options(&proxy.url),
             _ => {
-                let file = cluster.kubeconfig(folder.path(), &meter.url);
+                let file = cluster.kubeconfig(folder.path(), &proxy.url);
                 format!("kubeconfig_file: '{}'", file.display())
             }
         };
@@ -131,7 +131,7 @@ impl Agent {
         let (process, url) = start_prometheus(folder.path(), &config(jobs, discovery));
         Self {
             processes: vec![process],
-            meter,
+            proxy,
             targets: targets_of(&url),
             requests: (format!("{url}/metrics"), "prometheus_sd_kubernetes_http_request_total"),
             _folder: folder,

@@ -32,13 +32,15 @@ mod fleet;
 #[path = "../../tests/it/support/http.rs"]
 mod http;
 mod job;
-mod meter;
 mod metrics;
 #[path = "../../tests/e2e/network.rs"]
 mod network;
 mod objects;
 mod one_node;
 mod process;
+#[expect(dead_code, reason = "shared with the end-to-end tests, which cut it")]
+#[path = "../../tests/e2e/proxy.rs"]
+mod proxy;
 mod server;
 mod whole_pod;
 

@@ -45,9 +45,9 @@ async fn row(cluster: &Cluster, server: &Server, kind: Kind, ready: bool) {
     let mut agent = Agent::discovery(cluster, kind).await;
     agent.has(targets(&[Job::Everything], cluster.size)).await;
     tokio::time::sleep(SETTLES).await;
-    let (start, received) = (agent.usage(), agent.meter.received());
+    let (start, received) = (agent.usage(), agent.proxy.received());
     let watches = server.watches().await - watches;
-    let (connections, requests) = (agent.meter.open(), agent.requests().await);
+    let (connections, requests) = (agent.proxy.connections(), agent.requests().await);
 
     let before = agent.usage().cpu; // to show its metrics has cost it something
     changes::make(cluster, ready).await;
@@ -60,7 +60,7 @@ async fn row(cluster: &Cluster, server: &Server, kind: Kind, ready: bool) {
         start.cpu,
         end.peak,
         start.resident,
-        megabytes(agent.meter.received() - received),
+        megabytes(agent.proxy.received() - received),
         end.cpu - before,
     );
 }

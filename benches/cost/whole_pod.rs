@@ -49,7 +49,7 @@ async fn row(cluster: &Cluster, server: &Server, kind: Kind, jobs: &[Job], ready
     println!(
         "| {} | {targets} | {kind} | {watches} | {} | {:.2} | {:.0} | {:.0} | {:.2} | {:.2} |",
         jobs.len(),
-        agent.meter.open(),
+        agent.proxy.connections(),
         start.cpu,
         end.peak,
         idle.resident,

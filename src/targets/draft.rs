@@ -4,7 +4,7 @@
 //! names, the labels of an object's metadata, and how keys become label names.
 
 use super::target::{Labels, ObjectRef, Target};
-use crate::objects::{Metadata, ObjectKey};
+use crate::objects::{Metadata, ObjectKey, Service};
 use std::sync::Arc;
 
 const PREFIX: &str = "__meta_kubernetes_";
@@ -40,6 +40,14 @@ impl Draft {
     pub(super) fn set_metadata(&mut self, resource: &str, meta: &Metadata) {
         self.set(&format!("{resource}_name"), &meta.key.name);
         self.set_labels_and_annotations(resource, meta);
+    }
+
+    /// Sets the labels of the Service behind endpoints, if it is known.
+    pub(super) fn set_service(&mut self, service: Option<&Service>) {
+        if let Some(service) = service {
+            self.set_metadata("service", &service.meta);
+            self.made_from("Service", &service.meta.key);
+        }
     }
 
     /// Sets the labels for the labels and the annotations of an object. Of two keys that become

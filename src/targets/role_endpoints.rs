@@ -70,10 +70,7 @@ fn group(view: &View<'_>, endpoints: &Endpoints, service: Option<&Service>) -> D
     let mut group = Draft::default();
     group.made_from("Endpoints", &endpoints.meta.key);
     group.set("namespace", namespace);
-    if let Some(service) = service {
-        group.set_metadata("service", &service.meta);
-        group.made_from("Service", &service.meta.key);
-    }
+    group.set_service(service);
     group.set_metadata("endpoints", &endpoints.meta);
     attach_namespace(&mut group, view, namespace);
     group

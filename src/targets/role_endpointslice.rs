@@ -73,10 +73,7 @@ fn group(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>) -> D
     group.set("namespace", namespace);
     group.set("endpointslice_address_type", &slice.address_type);
     group.set_metadata("endpointslice", &slice.meta);
-    if let Some(service) = service {
-        group.set_metadata("service", &service.meta);
-        group.made_from("Service", &service.meta.key);
-    }
+    group.set_service(service);
     attach_namespace(&mut group, view, namespace);
     group
 }

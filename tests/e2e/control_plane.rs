@@ -12,6 +12,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -267,11 +268,14 @@ fn binary(name: &str) -> PathBuf {
     })
 }
 
-/// Free now; nothing else on the machine is likely to take them in the next second.
+/// Ports for processes that are told where to listen. They lie below those that Linux hands out for port 0
+/// and for outgoing connections (from 32768), so that nobody is given one before it is listened on, nor
+/// while a server that comes back is away.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound").port())
+    static NEXT: AtomicU16 = AtomicU16::new(10_000);
+    let next = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut free = next.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    std::array::from_fn(|_| free.next().expect("the ports do not end"))
 }
 
 /// An authority, a server certificate for loopback, and a key that signs tokens of accounts.

@@ -21,30 +21,21 @@ pub(crate) struct Job {
 /// Role, what the configuration says beside the role and the namespaces, and what the query does.
 type Options = (&'static str, &'static str, &'static str);
 
-pub(crate) const EVERYTHING: [Options; 3] = [
-    (
-        "pod",
-        "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
-        "attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
-    ),
-    (
-        "endpointslice",
-        "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
-        "attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
-    ),
-    (
-        "endpoints",
-        "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
-        "attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
-    ),
-];
+/// The roles that can attach.
+const ROLES: [&str; 3] = ["pod", "endpointslice", "endpoints"];
 
-/// Those that every version knows.
-const NODE_ATTACHED: [Options; 3] = [
-    ("pod", "attach_metadata: {node: true}", "attach=node"),
-    ("endpointslice", "attach_metadata: {node: true}", "attach=node"),
-    ("endpoints", "attach_metadata: {node: true}", "attach=node"),
-];
+pub(crate) const EVERYTHING: [Options; ROLES.len()] = in_each_role(
+    "attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}",
+    "attach=node&attach=namespace&attach=deployment&attach=job&attach=cronjob",
+);
+
+/// What every version knows.
+const NODE_ATTACHED: [Options; ROLES.len()] =
+    in_each_role("attach_metadata: {node: true}", "attach=node");
+
+const fn in_each_role(config: &'static str, query: &'static str) -> [Options; ROLES.len()] {
+    [(ROLES[0], config, query), (ROLES[1], config, query), (ROLES[2], config, query)]
+}
 
 /// One by one; each cluster gets the next. The first ones are known to every version.
 const ROTATING: [Options; 27] = [

@@ -18,6 +18,7 @@ mod moving;
 mod network;
 mod oracle;
 mod outage;
+#[expect(dead_code, reason = "shared with the measurements, which read its counts")]
 mod proxy;
 mod random_cluster;
 mod shrink;

@@ -3,21 +3,18 @@
 //! The base object has an address on node `foobar`, one that refers to Node `barbaz` and two of
 //! no node, as in `endpointslice`.
 
+use super::endpoint_roles::{self, cluster, each, testpod, testservice, with_nodes};
 use crate::support::objects::{
     EndpointBuilder, EndpointsBuilder, PodBuilder, SubsetBuilder, WithMetadata, address, endpoints,
-    namespace, node, pod, service, subset,
+    namespace, pod, subset,
 };
 use crate::support::show::lines;
 use crate::support::sidecar::Cluster;
-use nodelocal_sd::objects::{EndpointAddress, Endpoints, Node, Pod, Service};
+use nodelocal_sd::objects::{EndpointAddress, Endpoints};
 use nodelocal_sd::targets::{Attach, Query, Role};
 
 fn query() -> Query {
     Query::all(Role::Endpoints)
-}
-
-fn cluster() -> Cluster {
-    Cluster::of_nodes(&["foobar", "barbaz"])
 }
 
 fn plain() -> Endpoints {
@@ -40,31 +37,12 @@ fn base() -> Endpoints {
         )
 }
 
-fn testservice() -> Service {
-    service("testendpoints").label("app/name", "test")
-}
-
-fn testpod() -> Pod {
-    pod("testpod")
-        .uid("deadbeef")
-        .on("foobar")
-        .ip("1.2.3.4")
-        .container("c1")
-        .port("mainport", 9000)
-        .container("c2")
-        .port("sideport", 9001)
-}
-
 fn endpoints_of_testpod() -> Endpoints {
     let address = address("4.3.2.1").refers_to("Pod", "default", "testpod");
     plain().subset(subset().port("testport", 9000).ready(address))
 }
 
 const ALL_FOUR: [&str; 4] = ["1.2.3.4:9000", "2.3.4.5:9001", "2.3.4.5:9001", "6.7.8.9:9002"];
-
-fn each(labels: &str) -> Vec<String> {
-    ALL_FOUR.map(|address| format!("{address} {labels}")).into()
-}
 
 #[test]
 fn e1_endpoints_before_run() {
@@ -156,41 +134,17 @@ fn e5_no_subsets_left() {
 
 #[test]
 fn e6_service_added() {
-    let mut cluster = cluster().with(base());
-    cluster.apply(testservice());
-    assert_eq!(
-        lines(&cluster.targets(&query()), &["service_"]),
-        each("service_label_app_name=test service_name=testendpoints")
-    );
+    endpoint_roles::service_added(base(), &query(), ALL_FOUR);
 }
 
 #[test]
 fn e7_service_labels_changed() {
-    let mut cluster = cluster().with(base()).with(testservice());
-    cluster.apply(service("testendpoints").label("app/name", "svc").label("component", "testing"));
-    assert_eq!(
-        lines(&cluster.targets(&query()), &["service_"]),
-        each(
-            "service_label_app_name=svc service_label_component=testing service_name=testendpoints"
-        )
-    );
-    cluster.delete::<Service>("default", "testendpoints");
-    assert_eq!(lines(&cluster.targets(&query()), &["service_"]), ALL_FOUR);
-}
-
-fn with_nodes() -> (Cluster, Query) {
-    let cluster = cluster()
-        .with(base())
-        .with(testservice())
-        .with(node("foobar").label("az", "us-east1"))
-        .with(node("barbaz").label("az", "us-west2"));
-    let attach = Attach { node: true, ..Attach::default() };
-    (cluster, Query { attach, ..query() })
+    endpoint_roles::service_labels_changed(base(), &query(), ALL_FOUR);
 }
 
 #[test]
 fn e8_attached_node() {
-    let (cluster, query) = with_nodes();
+    let (cluster, query) = with_nodes(base(), query());
     assert_eq!(
         lines(&cluster.targets(&query), &["node_"]),
         [
@@ -202,17 +156,9 @@ fn e8_attached_node() {
     );
 }
 
-/// Upstream stays with the old value here.
 #[test]
 fn e9_attached_node_changed() {
-    let (mut cluster, query) = with_nodes();
-    cluster.apply(node("foobar").label("az", "us-central1"));
-    assert_eq!(
-        lines(&cluster.targets(&query), &["node_"])[0],
-        "1.2.3.4:9000 node_label_az=us-central1 node_name=foobar"
-    );
-    cluster.delete::<Node>("", "foobar");
-    assert_eq!(lines(&cluster.targets(&query), &["node_"])[0], "1.2.3.4:9000");
+    endpoint_roles::attached_node_changed(base(), query());
 }
 
 #[test]
@@ -227,7 +173,7 @@ fn e10_two_namespaces() {
         .with(base().in_namespace("ns3"));
     let namespaces = ["ns1", "ns2"].map(str::to_owned).into();
     let targets = cluster.targets(&Query { namespaces, ..query() });
-    let mut expected = each("namespace=ns1 service_name=testendpoints");
+    let mut expected = each(ALL_FOUR, "namespace=ns1 service_name=testendpoints");
     expected.extend([
         "1.2.3.4:9001 namespace=ns2 pod_name=testpod".to_owned(),
         "4.3.2.1:9000 namespace=ns2 pod_name=testpod".to_owned(),
@@ -243,7 +189,7 @@ fn e11_own_namespace() {
         cluster().with(base().in_namespace("own-ns")).with(base().in_namespace("non-own-ns"));
     let namespaces = ["own-ns"].map(str::to_owned).into();
     let targets = cluster.targets(&Query { namespaces, ..query() });
-    assert_eq!(lines(&targets, &["namespace"]), each("namespace=own-ns"));
+    assert_eq!(lines(&targets, &["namespace"]), each(ALL_FOUR, "namespace=own-ns"));
 }
 
 #[test]
@@ -294,12 +240,12 @@ fn e15_e16_attached_namespace() {
     let query = Query { attach, ..query() };
     assert_eq!(
         lines(&cluster.targets(&query), &["namespace_"]),
-        each("namespace_label_environment=development")
+        each(ALL_FOUR, "namespace_label_environment=development")
     );
     cluster.apply(after);
     assert_eq!(
         lines(&cluster.targets(&query), &["namespace_"]),
-        each("namespace_annotation_cost_center=1 namespace_label_environment=staging")
+        each(ALL_FOUR, "namespace_annotation_cost_center=1 namespace_label_environment=staging")
     );
 }
 

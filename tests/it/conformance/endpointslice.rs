@@ -3,21 +3,18 @@
 //! The base slice has an endpoint on node `foobar`, one that refers to Node `barbaz` and two of
 //! no node: what is compared is what both nodes serve and what belongs to none.
 
+use super::endpoint_roles::{self, cluster, each, testpod, testservice, with_nodes};
 use crate::support::objects::{
     EndpointBuilder, PodBuilder, ServiceBuilder, SliceBuilder, WithMetadata, endpoint, namespace,
-    node, pod, service, slice,
+    pod, service, slice,
 };
 use crate::support::show::lines;
 use crate::support::sidecar::Cluster;
-use nodelocal_sd::objects::{Conditions, Endpoint, EndpointSlice, Node, Pod, Service, TargetRef};
+use nodelocal_sd::objects::{Conditions, Endpoint, EndpointSlice, TargetRef};
 use nodelocal_sd::targets::{Attach, Query, Role};
 
 fn query() -> Query {
     Query::all(Role::EndpointSlice)
-}
-
-fn cluster() -> Cluster {
-    Cluster::of_nodes(&["foobar", "barbaz"])
 }
 
 /// With every kind of label.
@@ -67,21 +64,6 @@ fn base() -> EndpointSlice {
         .endpoint(e2())
         .endpoint(e3())
         .endpoint(e4())
-}
-
-fn testservice() -> Service {
-    service("testendpoints").label("app/name", "test")
-}
-
-fn testpod() -> Pod {
-    pod("testpod")
-        .uid("deadbeef")
-        .on("foobar")
-        .ip("1.2.3.4")
-        .container("c1")
-        .port("mainport", 9000)
-        .container("c2")
-        .port("sideport", 9001)
 }
 
 fn slice_of_testpod() -> EndpointSlice {
@@ -205,47 +187,19 @@ fn es5_no_endpoints_left() {
 
 const ALL_FOUR: [&str; 4] = ["1.2.3.4:9000", "2.3.4.5:9000", "3.4.5.6:9000", "4.5.6.7:9000"];
 
-fn each(labels: &str) -> Vec<String> {
-    ALL_FOUR.map(|address| format!("{address} {labels}")).into()
-}
-
 #[test]
 fn es6_service_added() {
-    let mut cluster = cluster().with(base());
-    cluster.apply(testservice());
-    assert_eq!(
-        lines(&cluster.targets(&query()), &["service_"]),
-        each("service_label_app_name=test service_name=testendpoints")
-    );
+    endpoint_roles::service_added(base(), &query(), ALL_FOUR);
 }
 
 #[test]
 fn es7_service_labels_changed() {
-    let mut cluster = cluster().with(base()).with(testservice());
-    cluster.apply(service("testendpoints").label("app/name", "svc").label("component", "testing"));
-    assert_eq!(
-        lines(&cluster.targets(&query()), &["service_"]),
-        each(
-            "service_label_app_name=svc service_label_component=testing service_name=testendpoints"
-        )
-    );
-    cluster.delete::<Service>("default", "testendpoints");
-    assert_eq!(lines(&cluster.targets(&query()), &["service_"]), ALL_FOUR);
-}
-
-fn with_nodes() -> (Cluster, Query) {
-    let cluster = cluster()
-        .with(base())
-        .with(testservice())
-        .with(node("foobar").label("az", "us-east1"))
-        .with(node("barbaz").label("az", "us-west2"));
-    let attach = Attach { node: true, ..Attach::default() };
-    (cluster, Query { attach, ..query() })
+    endpoint_roles::service_labels_changed(base(), &query(), ALL_FOUR);
 }
 
 #[test]
 fn es8_attached_node() {
-    let (cluster, query) = with_nodes();
+    let (cluster, query) = with_nodes(base(), query());
     assert_eq!(
         lines(&cluster.targets(&query), &["node_"]),
         [
@@ -257,17 +211,9 @@ fn es8_attached_node() {
     );
 }
 
-/// Upstream stays with the old value here.
 #[test]
 fn es9_attached_node_changed() {
-    let (mut cluster, query) = with_nodes();
-    cluster.apply(node("foobar").label("az", "us-central1"));
-    assert_eq!(
-        lines(&cluster.targets(&query), &["node_"])[0],
-        "1.2.3.4:9000 node_label_az=us-central1 node_name=foobar"
-    );
-    cluster.delete::<Node>("", "foobar");
-    assert_eq!(lines(&cluster.targets(&query), &["node_"])[0], "1.2.3.4:9000");
+    endpoint_roles::attached_node_changed(base(), query());
 }
 
 #[test]
@@ -282,7 +228,7 @@ fn es10_two_namespaces() {
         .with(base().in_namespace("ns3"));
     let namespaces = ["ns1", "ns2"].map(str::to_owned).into();
     let targets = cluster.targets(&Query { namespaces, ..query() });
-    let mut expected = each("namespace=ns1 service_name=testendpoints");
+    let mut expected = each(ALL_FOUR, "namespace=ns1 service_name=testendpoints");
     expected.extend([
         "1.2.3.4:9001 namespace=ns2 pod_name=testpod".to_owned(),
         "4.3.2.1:9000 namespace=ns2 pod_name=testpod".to_owned(),
@@ -298,7 +244,7 @@ fn es11_own_namespace() {
         cluster().with(base().in_namespace("own-ns")).with(base().in_namespace("non-own-ns"));
     let namespaces = ["own-ns"].map(str::to_owned).into();
     let targets = cluster.targets(&Query { namespaces, ..query() });
-    assert_eq!(lines(&targets, &["namespace"]), each("namespace=own-ns"));
+    assert_eq!(lines(&targets, &["namespace"]), each(ALL_FOUR, "namespace=own-ns"));
 }
 
 #[test]
@@ -345,6 +291,7 @@ fn es15_attached_namespace() {
     assert_eq!(
         lines(&cluster.targets(&query), &["namespace_"]),
         each(
+            ALL_FOUR,
             "namespace_annotation_owner=platform namespace_annotation_version=v1 \
              namespace_label_environment=development namespace_label_team=backend"
         )
@@ -366,6 +313,7 @@ fn es16_attached_namespace_changed() {
     assert_eq!(
         lines(&cluster.targets(&query), &["namespace_"]),
         each(
+            ALL_FOUR,
             "namespace_annotation_cost_center=1 namespace_annotation_owner=platform \
              namespace_annotation_version=v2 namespace_label_environment=staging \
              namespace_label_region=us-west namespace_label_team=backend"

@@ -23,6 +23,7 @@
 
 mod beyond_upstream;
 mod data;
+mod endpoint_roles;
 mod endpoints;
 mod endpointslice;
 mod goldens;
