@@ -68,7 +68,8 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         for binary in binaries() {
             let oracle =
                 Oracle::start(&binary, &plane.kubeconfig(), |profile| jobs(profile, &namespaces))
-                    .await;
+                    .await
+                    .of_namespaces("random-");
             let found = match oracle.agree(&fleet).await {
                 Ok(found) => found,
                 Err(differences) => {

@@ -21,6 +21,8 @@ pub(crate) struct Oracle {
     prometheus: Prometheus,
     pub(crate) profile: Profile,
     pub(crate) jobs: Vec<Job>,
+    /// How the names of the namespaces begin that count.
+    namespaces: &'static str,
 }
 
 /// Sidecars, on each node at least one.
@@ -102,7 +104,18 @@ impl Oracle {
         let profile = profile_of(binary);
         let jobs = jobs(profile);
         let prometheus = Prometheus::start_as(binary, &config(kubeconfig, &jobs), &[]).await;
-        Self { prometheus, profile, jobs }
+        Self { prometheus, profile, jobs, namespaces: "" }
+    }
+
+    /// Jobs of the whole cluster see what other tests change meanwhile, which no two can see at the same
+    /// moment. So only these namespaces count, and what is in none.
+    pub(crate) fn of_namespaces(self, prefix: &'static str) -> Self {
+        Self { namespaces: prefix, ..self }
+    }
+
+    fn counts(&self, target: &Discovered) -> bool {
+        let namespace = target.get("__meta_kubernetes_namespace");
+        namespace.is_none_or(|namespace| namespace.starts_with(self.namespaces))
     }
 
     /// Waits until each job gives the same on both sides. Otherwise the jobs that do not, and how
@@ -168,7 +181,9 @@ impl Oracle {
     ) -> Result<Option<String>, String> {
         for At { node, url, from } in &fleet.sidecars {
             let mut ours = discovered(&get(&job.url(url, self.profile)).await?);
-            let of_node = |target: &&Discovered| node_of(target) == Some(node);
+            ours.retain(|target| self.counts(target));
+            let of_node =
+                |target: &&Discovered| node_of(target) == Some(node) && self.counts(target);
             let mut expected: Vec<_> = expected.iter().filter(of_node).cloned().collect();
             if from.is_pods() {
                 (ours, expected) = (derivable(ours), derivable(expected));
@@ -185,7 +200,7 @@ impl Oracle {
         let elsewhere = |target: &&Discovered| {
             node_of(target).is_some_and(|node| fleet.sidecars.iter().all(|at| at.node != node))
         };
-        let nowhere = expected.iter().find(elsewhere);
+        let nowhere = expected.iter().filter(|target| self.counts(target)).find(elsewhere);
         Ok(nowhere.map(|target| format!("{job}: no sidecar is on the node of {target:?}")))
     }
 }
