@@ -6,7 +6,6 @@ use crate::sd::Compat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-#[cfg(feature = "simulator")]
 use std::path::PathBuf;
 
 /// Serves one Kubernetes node's Prometheus targets over http_sd.
@@ -34,6 +33,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Prints what a query serves, from a running sidecar or straight from the API server
     Targets(TargetsArgs),
+    /// Prints a Prometheus configuration whose jobs ask this sidecar instead of the API server
+    Rewrite(RewriteArgs),
 }
 
 /// Logging, for every command; logs go to standard error.
@@ -196,6 +197,53 @@ pub struct TargetsArgs {
     /// Format of the output
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+/// `rewrite`.
+#[derive(Clone, Debug, Args)]
+pub struct RewriteArgs {
+    /// The configuration, plain or gzipped; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// More jobs to add: a configuration, of which scrape_configs is taken, or a list of jobs
+    #[arg(long, value_name = "FILE")]
+    pub jobs_from: Vec<PathBuf>,
+    /// What the rewritten configuration says.
+    #[command(flatten)]
+    pub rewriting: RewritingArgs,
+    /// What the sidecar will be told about endpoints.
+    #[command(flatten)]
+    pub endpoints: EndpointsArgs,
+}
+
+/// What a rewritten configuration says.
+#[derive(Clone, Debug, Args)]
+pub struct RewritingArgs {
+    /// Where Prometheus reaches this sidecar [default: http://127.0.0.1:9911]
+    #[arg(long, value_name = "URL")]
+    pub sd_url: Option<String>,
+    /// How often Prometheus asks this sidecar
+    #[arg(long, default_value = "10s", value_name = "DURATION")]
+    pub refresh_interval: String,
+    /// The api_server in configurations that means this cluster
+    #[arg(long, value_name = "URL")]
+    pub own_api_server: Option<String>,
+    /// The namespace that own_namespace in configurations means
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Where the files lie that configurations name below /etc/prometheus/certs: those of --jobs-from, if
+    /// there is one
+    #[arg(long, value_name = "FOLDER")]
+    pub certs_dir: Option<String>,
+    /// The $(VARIABLES) that config-reloader fills
+    #[arg(long, value_delimiter = ',', default_value = "NODE_NAME,POD_NAME", value_name = "NAMES")]
+    pub variables: Vec<String>,
+    /// Keep discovery in other clusters; every node will scrape what it finds
+    #[arg(long)]
+    pub keep_other_clusters: bool,
+    /// Keep discovery of Services and Ingresses; every node will scrape what it finds
+    #[arg(long)]
+    pub keep_cluster_roles: bool,
 }
 
 /// Format of what `targets` prints.

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "simulator")]
 use super::{demo, simulate};
-use super::{error::CommandError, logging, run, targets};
+use super::{error::CommandError, logging, rewrite, run, targets};
 use crate::cli::{Cli, Command};
 
 /// Runs the command to its end.
@@ -29,6 +29,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
             #[cfg(feature = "simulator")]
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Targets(args) => targets::targets(args).await,
+            Command::Rewrite(args) => rewrite::rewrite(&args),
         }
     });
     runtime.shutdown_background(); // a blocked name look-up must not hold up the end
