@@ -104,7 +104,7 @@ impl<K: Kind> Reflector<K> {
         format!("{}?{}", self.scope.path, query.finish())
     }
 
-    fn take(&mut self, item: Piece<'_>, outcome: &mut ListOutcome<K>) {
+    pub(super) fn take(&mut self, item: Piece<'_>, outcome: &mut ListOutcome<K>) {
         let (text, problem) = match item {
             Piece::Whole(text) => match K::decode(text, &self.node) {
                 Ok(object) => {

@@ -17,6 +17,8 @@ mod client;
 mod decode;
 mod failure;
 mod foreign;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod items;
 mod kind;
 mod lines;

@@ -114,7 +114,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     /// Reads one event. `None` where nothing follows from it for the index.
-    fn read_line(
+    pub(super) fn read_line(
         &mut self,
         line: Piece<'_>,
         version: &mut String,
