@@ -17,7 +17,7 @@ const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 /// If a file cannot be read or is no configuration, or a job had to be left out. The others are printed.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's result")]
 pub(super) fn rewrite(args: &RewriteArgs) -> Result<(), CommandError> {
-    let options = options(&args.rewriting, args.endpoints.into())?;
+    let options = options(&args.rewriting, args.endpoints.into(), Options::default().sd_url)?;
     let main = read(&args.file)?;
     let others: Result<Vec<Config>, CommandError> =
         args.jobs_from.iter().map(|file| read(file)).collect();
@@ -48,18 +48,18 @@ pub(super) fn rewrite(args: &RewriteArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What the flags say about rewriting.
+/// What the flags say about rewriting, by a sidecar that is at that URL unless they say another one.
 ///
 /// # Errors
 /// If `--sd-url` is no URL that can be extended.
 pub(super) fn options(
     args: &RewritingArgs,
     endpoints_from: EndpointsFrom,
+    own_url: String,
 ) -> Result<Options, CommandError> {
-    let default = Options::default();
-    let sd_url = args.sd_url.clone().unwrap_or(default.sd_url);
+    let sd_url = args.sd_url.clone().unwrap_or(own_url);
     let extensible = sd_url.starts_with("http://") || sd_url.starts_with("https://");
-    if !extensible || sd_url.contains(['?', '#']) {
+    if !extensible || sd_url.contains(['?', '#', '$']) {
         return Err(CommandError::Usage(format!(
             "--sd-url {sd_url}: give it as http://HOST:PORT, with a path if there is one before /sd"
         )));

@@ -23,7 +23,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Failure(format!("cannot start the runtime: {error}")))?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Run(args) => run::run(args).await,
+            Command::Run(args) => run::run(&args).await,
             #[cfg(feature = "simulator")]
             Command::Demo(args) => demo::demo(args).await,
             #[cfg(feature = "simulator")]

@@ -109,6 +109,11 @@ pub(super) fn rewrite(mut job: Yaml, options: &Options) -> Result<Rewritten, Ref
         return Err(Refusal::Sharding(what));
     }
     check_variables(&job, options)?;
+    if sharding > 0 && job.get(KUBERNETES).is_none() && !options.keep_cluster_roles {
+        // A Probe, for example: its shards share targets that belong to no node.
+        let why = "targets that are spread over shards and belong to no node".to_owned();
+        return Ok(Rewritten { job: None, entries: 0, dropped: vec![why] });
+    }
     rewrite_discovery(job, &rules, options)
 }
 
@@ -182,8 +187,12 @@ fn join_http(entries: &mut Vec<(Scalar, Yaml)>) -> Result<(), Refusal> {
 
 fn rewrite_entry(entry: &Yaml, rules: &[Rule], options: &Options) -> Result<Entry, Refusal> {
     let mut discovery = Discovery::read(entry)?;
+    if discovery.role == "node" {
+        // Prometheus takes these there, and they mean nothing.
+        (discovery.own_namespace, discovery.namespaces, discovery.attach) = Default::default();
+    }
     let allowed: &[&str] = match &*discovery.role {
-        "pod" => &["pod"],
+        "pod" => &["pod", "node"],
         "node" => &["node"],
         "service" => &["service"],
         "ingress" => &["ingress"],

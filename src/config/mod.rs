@@ -15,6 +15,7 @@
 
 mod certificates;
 mod discovery;
+mod guard;
 mod input;
 mod job;
 mod narrowing;
@@ -28,6 +29,7 @@ mod variables;
 mod yaml;
 
 pub use discovery::DiscoveryError;
+pub use guard::{Candidate, Guard, Impact, Verdict, Waiting, Waits};
 pub use input::{InputError, text};
 pub use job::Refusal;
 pub use options::Options;

@@ -39,49 +39,89 @@ pub(super) fn check(expression: &str) -> Result<(), RegexError> {
 /// The expression, with what only Go takes for literal text escaped.
 fn in_our_syntax(expression: &str) -> String {
     let (mut ours, mut rest) = (String::with_capacity(expression.len()), expression);
-    let mut in_class = false;
+    let mut class: Option<usize> = None; // where the contents of the open class begin
     while let Some(c) = rest.chars().next() {
-        if let Some(quoted) = rest.strip_prefix("\\Q") {
-            let (literal, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-            ours.push_str(&regex_syntax::escape(literal));
-            rest = after;
-            continue;
-        }
-        if let Some(after) = rest.strip_prefix("\\<").or_else(|| rest.strip_prefix("\\>")) {
-            ours.push_str(&rest[1..2]); // no boundaries in Go
-            rest = after;
-            continue;
-        }
-        let length = if c == '\\' {
-            1 + rest[1..].chars().next().map_or(0, char::len_utf8)
-        } else {
-            c.len_utf8()
-        };
-        match c {
-            '[' if in_class && !rest.starts_with("[:") => ours.push('\\'), // no classes inside classes
-            '&' | '~' | '-' if in_class && rest[1..].starts_with(c) => ours.push('\\'), // no set operations
-            '{' if !in_class && !is_repetition(rest) => ours.push('\\'),
-            '[' => in_class = true,
-            ']' if in_class && !is_first_in_class(&ours) => in_class = false,
-            _ => {}
-        }
-        ours.push_str(&rest[..length]);
-        rest = &rest[length..];
-        if c == '[' && rest.starts_with(':') {
-            // A class by name, such as [:alpha:], is over at its own bracket.
-            if let Some(end) = rest.find(":]") {
-                ours.push_str(&rest[..end + 2]);
-                rest = &rest[end + 2..];
+        let taken = match (c, class) {
+            ('\\', None) if rest.starts_with("\\Q") => {
+                let (literal, after) = rest[2..].split_once("\\E").unwrap_or((&rest[2..], ""));
+                ours.push_str(&regex_syntax::escape(literal));
+                rest = after;
+                continue;
             }
-        }
+            ('\\', _) => {
+                let (text, taken) = escape(rest);
+                ours.push_str(&text);
+                rest = &rest[taken..];
+                continue;
+            }
+            ('[', Some(_)) => match rest.strip_prefix("[:").and_then(|name| name.find(":]")) {
+                Some(end) => end + 4, // a class by name, such as [:alpha:]
+                None => {
+                    ours.push('\\'); // no classes inside classes
+                    1
+                }
+            },
+            ('[', None) => {
+                let negated = rest.starts_with("[^");
+                let taken = if negated { 2 } else { 1 };
+                class = Some(ours.len() + taken);
+                taken
+            }
+            (']', Some(begin)) if ours.len() > begin => {
+                class = None;
+                1
+            }
+            ('&' | '~' | '-', Some(_)) if rest[1..].starts_with(c) => {
+                ours.push('\\'); // no set operations
+                1
+            }
+            ('{', None) if !is_repetition(rest) => {
+                ours.push('\\');
+                1
+            }
+            _ => c.len_utf8(),
+        };
+        ours.push_str(&rest[..taken]);
+        rest = &rest[taken..];
     }
     ours
 }
 
-/// Whether a class has just been opened, so that `]` is a literal.
-fn is_first_in_class(before: &str) -> bool {
-    before.ends_with('[') || before.ends_with("[^")
+/// An escape at the beginning of the text, as we say it, and how long it is there.
+fn escape(text: &str) -> (String, usize) {
+    let Some(c) = text[1..].chars().next() else { return (text.to_owned(), text.len()) };
+    let length = 1 + c.len_utf8();
+    let braced = || text[length..].starts_with('{').then(|| text.find('}')).flatten();
+    match c {
+        '<' | '>' => (c.to_string(), length), // no boundaries in Go
+        // A single digit is a reference, which Go does not have; two are an octal number.
+        '1'..='7' if !text[length..].starts_with(|c| matches!(c, '0'..='7')) => {
+            ("\\8".to_owned(), length)
+        }
+        'x' => {
+            let end = braced().map_or(length, |close| close + 1);
+            (text[..end].to_owned(), end)
+        }
+        'p' | 'P' => {
+            let letter = length + text[length..].chars().next().map_or(0, char::len_utf8);
+            let (name, end) = match braced() {
+                Some(close) => (&text[length + 1..close], close + 1),
+                None => (&text[length..letter], letter),
+            };
+            let known = PROPERTIES.contains(&name.trim_start_matches('^'));
+            (if known { text[..end].to_owned() } else { "\\8".to_owned() }, end)
+        }
+        _ => (text[..length].to_owned(), length),
+    }
 }
+
+/// Unicode classes that Go has, those that somebody may use: others are refused to be safe. Such a class
+/// with one letter stands without braces, too.
+const PROPERTIES: [&str; 40] = [
+    "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd", "Nl", "No", "P", "Pc",
+    "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So", "Z", "Zl", "Zp", "Zs", "C",
+    "Cc", "Cf", "Arabic", "Cyrillic", "Greek", "Han", "Hebrew", "Latin",
+];
 
 /// Whether the text begins with `{n}`, `{n,}` or `{n,m}`; anything else in braces is text in Go.
 fn is_repetition(text: &str) -> bool {
@@ -186,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_go_takes() {
-        // Tried with Go's regexp by `promtool check config` of 2.53 and 3.16.
+        // Go's regexp.Compile was asked about each (go 1.26).
         let good = [
             "",
             "(.*)",
@@ -220,6 +260,10 @@ mod tests {
             r"\z",
             "a--b",
             r"\<a\>",
+            r"\p{L}",
+            r"\P{Greek}",
+            r"\x{1F}",
+            r"[[\]]",
         ];
         for expression in good {
             assert!(check(expression).is_ok(), "{expression}: {:?}", check(expression));
@@ -239,6 +283,12 @@ mod tests {
             r"a\",
             r"\8",
             r"\p{None}",
+            r"[\p{Nope}]",
+            r"\pQ",
+            r"(a)\1",
+            "[[][a",
+            r"[\[][a",
+            r"[\Qa\E]",
             "(?P<n",
             "a{3,2}",
             r"[z-a]",

@@ -107,10 +107,14 @@ impl Rule {
         (writes && !self.target_label.contains('$')).then_some(&*self.target_label)
     }
 
+    /// Whether it adds labels that it does not name.
+    pub(super) fn adds_any_label(&self) -> bool {
+        self.action == "labelmap" || self.action == "replace" && self.target_label.contains('$')
+    }
+
     /// Whether it changes labels that it does not name.
     pub(super) fn writes_any_label(&self) -> bool {
-        let by_pattern = matches!(&*self.action, "labelmap" | "labeldrop" | "labelkeep");
-        by_pattern || self.action == "replace" && self.target_label.contains('$')
+        self.adds_any_label() || matches!(&*self.action, "labeldrop" | "labelkeep")
     }
 
     /// The labels that it reads.

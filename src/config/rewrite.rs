@@ -18,6 +18,9 @@ pub enum ConfigError {
     /// Not a configuration.
     #[error("{0}")]
     Shape(&'static str),
+    /// A key twice, which Prometheus refuses.
+    #[error("the key {0} is there twice")]
+    Twice(String),
     /// Outside the jobs, a variable that nobody replaces.
     #[error("outside scrape_configs: {0}")]
     Variable(#[source] Refusal),
@@ -38,8 +41,6 @@ pub struct Rewriting {
     pub config: Yaml,
     /// What became of each job, in the order of the files.
     pub jobs: Vec<Job>,
-    /// The form of each job that is good, by its name.
-    pub good: BTreeMap<String, Yaml>,
 }
 
 /// What became of a job.
@@ -101,6 +102,33 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Its jobs by name, those that have one.
+    pub fn into_jobs(self) -> BTreeMap<String, Yaml> {
+        let named = |job: Yaml| Some((job::name(&job)?.to_owned(), job));
+        self.jobs.into_iter().filter_map(named).collect()
+    }
+
+    /// What its jobs ask the sidecar at that URL: the job's name, and a role, perhaps with `?` and a query.
+    pub fn questions(&self, sd_url: &str) -> impl Iterator<Item = (&str, &str)> {
+        let entries = self
+            .jobs
+            .iter()
+            .filter_map(|job| Some((job::name(job)?, job.get("http_sd_configs")?.items()?)))
+            .flat_map(|(job, items)| items.iter().map(move |item| (job, item)));
+        entries.filter_map(move |(job, entry)| {
+            let url = entry.get("url")?.text()?;
+            Some((job, url.strip_prefix(sd_url)?.strip_prefix("/sd/")?))
+        })
+    }
+}
+
+/// A key that is there twice.
+fn twice(entries: &[(Scalar, Yaml)]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    entries.iter().map(|(key, _)| &*key.text).find(|key| !seen.insert(*key))
+}
+
 /// Rewrites the configuration and adds the jobs of the others. A job that cannot be rewritten takes the form
 /// that is given for its name.
 ///
@@ -113,6 +141,12 @@ pub fn rewrite(
     last_good: &BTreeMap<String, Yaml>,
 ) -> Result<Rewriting, ConfigError> {
     let Config { mut frame, jobs } = main;
+    if frame.is_empty() {
+        return Err(ConfigError::Shape("it is a list of jobs: give it as --jobs-from"));
+    }
+    if let Some(key) = twice(&frame) {
+        return Err(ConfigError::Twice(key.to_owned()));
+    }
     for (_, value) in &frame {
         job::check_variables(value, options).map_err(ConfigError::Variable)?;
     }
@@ -120,7 +154,7 @@ pub fn rewrite(
     let moved_from = if others.is_empty() { 0 } else { jobs.len() };
     let jobs = jobs.into_iter().chain(others.into_iter().flat_map(|other| other.jobs));
 
-    let (mut written, mut told, mut good) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut written, mut told) = (Vec::new(), Vec::new());
     let mut names = BTreeSet::new();
     for (number, mut read) in jobs.enumerate() {
         let name = job::name(&read).map(str::to_owned);
@@ -142,10 +176,7 @@ pub fn rewrite(
                     Some(_) => Fate::Kept,
                     None => Fate::Dropped,
                 };
-                if let Some(job) = job {
-                    good.insert(name.clone(), job.clone());
-                    written.push(job);
-                }
+                written.extend(job);
                 (fate, dropped)
             }
             Err(refusal) => {
@@ -154,7 +185,6 @@ pub fn rewrite(
                     last_good.get(&name).filter(|_| !matches!(refusal, Refusal::SameName));
                 let fate = match last_good {
                     Some(job) => {
-                        good.insert(name.clone(), job.clone());
                         written.push(job.clone());
                         Fate::LastGood(refusal)
                     }
@@ -170,5 +200,5 @@ pub fn rewrite(
         Some((_, value)) => *value = Yaml::Sequence(written),
         None => frame.push((Scalar::plain(SCRAPE_CONFIGS), Yaml::Sequence(written))),
     }
-    Ok(Rewriting { config: Yaml::Mapping(frame), jobs: told, good })
+    Ok(Rewriting { config: Yaml::Mapping(frame), jobs: told })
 }

@@ -26,7 +26,7 @@ pub(super) fn at_the_end(rules: &[Rule]) -> usize {
 
 /// What in the rules is not understood, so that it may be sharding of another version of the operator.
 pub(super) fn unknown(rules: &[Rule]) -> Option<String> {
-    let mut known = vec![JOB_NAME];
+    let (mut known, mut any) = (vec![JOB_NAME], false);
     for rule in rules {
         if rule.action == "hashmod" && rule.target_label.starts_with(TEMPORARY) {
             return Some(format!(
@@ -36,15 +36,13 @@ pub(super) fn unknown(rules: &[Rule]) -> Option<String> {
         }
         let unknown =
             rule.read_labels().find(|label| label.starts_with(TEMPORARY) && !known.contains(label));
-        if let Some(label) = unknown {
+        if let Some(label) = unknown.filter(|_| !any) {
             return Some(format!(
                 "a {} rule reads {label}, which no rule before it writes",
                 rule.action
             ));
         }
-        if rule.writes_any_label() {
-            return None; // from here on any label may be there
-        }
+        any |= rule.adds_any_label();
         known.extend(rule.written_label());
     }
     None

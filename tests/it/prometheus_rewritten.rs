@@ -5,13 +5,11 @@
 
 use crate::support::http::{eventually, get};
 use crate::support::prometheus::{Discovered, Prometheus, node_of};
-use crate::support::served::{Served, plain};
+use crate::support::served::{Served, example_cluster, plain};
 use nodelocal_sd::config::{Config, Fate, Options, rewrite};
-use nodelocal_sd::simulator::{Simulator, example, serve};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use tokio::net::TcpListener;
 
 const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 const RENDERED: &str = include_str!("data/rendered.yaml");
@@ -63,11 +61,7 @@ async fn understood(prometheus: &Prometheus) -> String {
 #[tokio::test]
 #[ignore = "needs a Prometheus; run by .ci/run prometheus"]
 async fn final_targets_are_the_same() {
-    let simulator = Simulator::new();
-    example::load(&simulator);
-    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let api_url = format!("http://{}", api.local_addr().expect("bound"));
-    tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
+    let (api_url, _) = example_cluster().await;
     let rendered = RENDERED.replace("api_server: API", &format!("api_server: {api_url}"));
 
     // As config-reloader would have filled it.

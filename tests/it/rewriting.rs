@@ -57,6 +57,8 @@ fn discovery_becomes_a_question() {
             "role: pod, selectors: [{role: pod, field: spec.nodeName=$(NODE_NAME)}, {role: pod, label: a=b}]",
             "pod?selector.pod.label=a%3Db&selector.pod.field=spec.nodeName%3D$(NODE_NAME)",
         ),
+        ("role: pod, selectors: [{role: node, label: a}]", "pod?selector.node.label=a"),
+        ("role: node, namespaces: {names: [a]}, attach_metadata: {node: true}", "node"),
         ("role: pod, tls_config: {insecure_skip_verify: true}, follow_redirects: false", "pod"),
         ("role: pod, api_server: 'https://here:6443/'", "pod"),
     ] {
@@ -182,6 +184,18 @@ fn the_operators_sharding_goes() {
     }
 }
 
+/// A Probe, for example.
+#[test]
+fn what_is_sharded_and_belongs_to_no_node_is_dropped() {
+    let text = format!(
+        "scrape_configs:\n- job_name: probe\n  static_configs: [{{targets: [a]}}]\n  relabel_configs:{SHARDING}\n"
+    );
+    let rewriting = rewritten(&text, &options());
+    assert!(matches!(rewriting.jobs[0].fate, Fate::Dropped), "{:?}", rewriting.jobs);
+    let kept = rewritten(&text, &Options { keep_cluster_roles: true, ..options() });
+    assert!(matches!(kept.jobs[0].fate, Fate::Kept), "{:?}", kept.jobs);
+}
+
 #[test]
 fn a_job_that_is_not_understood_is_left_out() {
     let pod = |more: &str| format!("{}{more}", discovery("role: pod"));
@@ -226,6 +240,14 @@ fn a_job_that_is_not_understood_is_left_out() {
         (pod("  metric_relabel_configs: [{}]\n"), "metric_relabel_configs, rule 1"),
         // What sharding of another version may look like.
         (
+            with_rules(
+                "pod",
+                "  - {action: labeldrop, regex: x}\n  - {action: labelmap, regex: x(.*)}\n  \
+                 - {source_labels: [a], target_label: __tmp_x, modulus: 2, action: hashmod}",
+            ),
+            "looks like sharding",
+        ),
+        (
             rule("{source_labels: [__tmp_shard], action: keep, regex: 0}"),
             "reads __tmp_shard, which no rule before it writes",
         ),
@@ -233,13 +255,16 @@ fn a_job_that_is_not_understood_is_left_out() {
             rule("{source_labels: [a], target_label: __tmp_x, modulus: 2, action: hashmod}"),
             "looks like sharding",
         ),
-        (with_rules("pod", &SHARDING[1..].replace(";|.+;.+", "|all")), "looks like sharding"),
+        (
+            with_rules("pod", &SHARDING[1..].replace(";|.+;.+", "|all")),
+            "its rules are not understood",
+        ),
         (
             with_rules(
                 "pod",
                 &SHARDING[1..].replace("__tmp_hash, __tmp_dis", "__tmp_hash, __tmp_new, __tmp_dis"),
             ),
-            "looks like sharding",
+            "its rules are not understood",
         ),
     ] {
         let rewriting = rewritten(&format!("{text}- job_name: good\n"), &options());
@@ -255,18 +280,17 @@ fn a_job_that_is_not_understood_is_left_out() {
 #[test]
 fn the_last_good_form_stays_in_its_place() {
     let (good, bad) = (discovery("role: pod"), discovery("role: pod, new: 1"));
-    let before = rewritten(&good, &options());
     let more = "- job_name: b\n";
-    let after = rewrite(
-        Config::read(&format!("{bad}{more}")).unwrap(),
-        Vec::new(),
-        &options(),
-        &before.good,
-    )
-    .unwrap();
-    assert!(matches!(after.jobs[0].fate, Fate::LastGood(_)), "{:?}", after.jobs);
-    assert_eq!(after.config, rewritten(&format!("{good}{more}"), &options()).config);
-    assert_eq!(after.good.len(), 2, "it is good for the next time, too");
+    let mut text = rewritten(&good, &options()).config.to_string();
+    // The second time, what was kept is kept again.
+    for _ in 0..2 {
+        let last_good = Config::read(&text).unwrap().into_jobs();
+        let config = Config::read(&format!("{bad}{more}")).unwrap();
+        let after = rewrite(config, Vec::new(), &options(), &last_good).unwrap();
+        assert!(matches!(after.jobs[0].fate, Fate::LastGood(_)), "{:?}", after.jobs);
+        assert_eq!(after.config, rewritten(&format!("{good}{more}"), &options()).config);
+        text = after.config.to_string();
+    }
 }
 
 #[test]
@@ -313,11 +337,16 @@ fn nothing_of_a_broken_file_is_used() {
         let error = Config::read(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
-    let text = "global: {external_labels: {replica: $(REPLICA)}}\n";
-    let error =
-        rewrite(Config::read(text).unwrap(), Vec::new(), &options(), &BTreeMap::new()).unwrap_err();
-    assert!(
-        error.to_string().contains("outside scrape_configs: nothing fills the variable $(REPLICA)"),
-        "{error}"
-    );
+    for (text, expected) in [
+        (
+            "global: {external_labels: {replica: $(REPLICA)}}\n",
+            "outside scrape_configs: nothing fills the variable $(REPLICA)",
+        ),
+        ("- job_name: a\n", "it is a list of jobs: give it as --jobs-from"),
+        ("scrape_configs: []\nscrape_configs: []\n", "the key scrape_configs is there twice"),
+    ] {
+        let config = Config::read(text).unwrap();
+        let error = rewrite(config, Vec::new(), &options(), &BTreeMap::new()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+    }
 }

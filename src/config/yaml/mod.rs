@@ -159,9 +159,10 @@ mod tests {
             ("a: !!str 5\nb: !!int 5\n", "a: \"5\"\nb: 5\n"),
             ("a: &x {b: 1}\nc: *x\n", "a:\n  b: 1\nc:\n  b: 1\n"),
             (
-                "a: &x {b: 1, c: 2}\nd:\n  c: 3\n  <<: *x\n",
+                "a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  c: 3\n",
                 "a:\n  b: 1\n  c: 2\nd:\n  c: 3\n  b: 1\n",
             ),
+            ("a: b\u{2028}c\n", "a: \"b\\u2028c\"\n"),
             ("", "null\n"),
             ("a: \"\\u0085\\t\\x7f\"\n", "a: \"\\u0085\\t\\u007f\"\n"),
         ] {
@@ -179,8 +180,9 @@ mod tests {
             ("a: 1\n---\nb: 2\n", "more than one YAML document"),
             ("? [a]\n: b\n", "line 1: a key must be a scalar"),
             ("a: 1\nb: !secret c\n", "line 2: the tag !secret is not supported"),
-            ("a: b\n<<: c\n", "<< needs a mapping"),
-            ("a: &x [*x]\n", "nodes after its aliases"),
+            ("<<: c\na: b\n", "<< needs a mapping"),
+            ("a: b\n<<: {c: d}\n", "line 2: put << before all other keys"),
+            ("a: &x [*x]\n", "line 1: an alias refers to what it is in"),
             (&bomb, "nodes after its aliases"),
         ] {
             let error = read(text).unwrap_err().to_string();

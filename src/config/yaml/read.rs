@@ -1,5 +1,6 @@
 //! From text to [`Yaml`].
 
+use super::write::is_printable;
 use super::{Scalar, Yaml};
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use std::collections::HashMap;
@@ -30,6 +31,18 @@ pub enum YamlError {
     /// A merge of something that has no keys.
     #[error("line {line}: << needs a mapping, or a list of mappings")]
     Merge {
+        /// The line.
+        line: usize,
+    },
+    /// An alias inside its own anchor.
+    #[error("line {line}: an alias refers to what it is in")]
+    Alias {
+        /// The line.
+        line: usize,
+    },
+    /// A merge after other keys: versions of YAML disagree about which value counts.
+    #[error("line {line}: put << before all other keys")]
+    LateMerge {
         /// The line.
         line: usize,
     },
@@ -82,7 +95,8 @@ impl Reader {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let string = is_string(tag.as_deref(), line)?;
-                let quoted = string || style != ScalarStyle::Plain || text.contains('\n');
+                let quoted =
+                    string || style != ScalarStyle::Plain || !text.chars().all(is_printable);
                 let scalar = Yaml::Scalar(Scalar { text: text.into_owned(), quoted });
                 self.put(scalar, anchor, line)
             }
@@ -111,8 +125,12 @@ impl Reader {
             },
             Event::Alias(anchor) => {
                 // An alias inside its own anchor has no value yet.
-                let value = self.anchors.get(&anchor).cloned().ok_or(YamlError::TooLarge)?;
-                self.nodes += size(&value);
+                let value = self.anchors.get(&anchor).ok_or(YamlError::Alias { line })?;
+                self.nodes += size(value);
+                if self.nodes > MOST_NODES {
+                    return Err(YamlError::TooLarge);
+                }
+                let value = value.clone();
                 self.put(value, 0, line)
             }
             _ => Ok(()), // marks of the stream
@@ -134,7 +152,12 @@ impl Reader {
             Some(Open::Mapping { entries, key, merged, .. }) => match (key.take(), node) {
                 (None, Yaml::Scalar(scalar)) => *key = Some(scalar),
                 (None, _) => return Err(YamlError::Key { line }),
-                (Some(Scalar { text, quoted: false }), node) if text == "<<" => merged.push(node),
+                (Some(Scalar { text, quoted: false }), node) if text == "<<" => {
+                    if !entries.is_empty() {
+                        return Err(YamlError::LateMerge { line });
+                    }
+                    merged.push(node);
+                }
                 (Some(name), node) => entries.push((name, node)),
             },
         }
@@ -172,7 +195,9 @@ fn is_string(tag: Option<&Tag>, line: usize) -> Result<bool, YamlError> {
 }
 
 fn size(node: &Yaml) -> usize {
-    let mut scalars = 0;
-    node.each_scalar(&mut |_| scalars += 1);
-    scalars
+    1 + match node {
+        Yaml::Scalar(_) => 0,
+        Yaml::Sequence(items) => items.iter().map(size).sum(),
+        Yaml::Mapping(entries) => entries.iter().map(|(_, value)| 1 + size(value)).sum(),
+    }
 }

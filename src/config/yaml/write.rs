@@ -92,14 +92,15 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\\' => f.write_str("\\\\")?,
             '\n' => f.write_str("\\n")?,
             '\t' => f.write_str("\\t")?,
-            // What YAML calls not printable, and what it takes for the end of a line.
-            c if c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
-            {
-                write!(f, "\\u{:04x}", u32::from(c))?;
-            }
+            c if !is_printable(c) => write!(f, "\\u{:04x}", u32::from(c))?,
             c => write!(f, "{c}")?,
         }
     }
     f.write_str("\"")
+}
+
+/// Whether a character may stand as itself: all but what YAML calls not printable, and what it takes for the
+/// end of a line.
+pub(super) fn is_printable(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
