@@ -6,8 +6,8 @@ use crate::sd::Compat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-#[cfg(feature = "simulator")]
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Serves one Kubernetes node's Prometheus targets over http_sd.
 #[derive(Debug, Parser)]
@@ -25,7 +25,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The sidecar: watches the API server and serves http_sd
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// The sidecar against an embedded API simulator whose example cluster keeps changing
     #[cfg(feature = "simulator")]
     Demo(DemoArgs),
@@ -34,6 +34,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Prints what a query serves, from a running sidecar or straight from the API server
     Targets(TargetsArgs),
+    /// Prints a Prometheus configuration whose jobs ask this sidecar instead of the API server
+    Rewrite(RewriteArgs),
 }
 
 /// Logging, for every command; logs go to standard error.
@@ -86,6 +88,38 @@ pub struct RunArgs {
     /// How targets are found and labelled.
     #[command(flatten)]
     pub discovery: DiscoveryArgs,
+    /// The agent's configuration.
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
+
+/// The agent's configuration.
+#[derive(Clone, Debug, Args)]
+pub struct AgentArgs {
+    /// A Prometheus configuration to rewrite whenever it changes, plain or gzipped
+    #[arg(long, requires = "config_out", value_name = "FILE")]
+    pub config_in: Option<PathBuf>,
+    /// More jobs to add: a configuration, of which scrape_configs is taken, or a list of jobs
+    #[arg(long, requires = "config_in", value_name = "FILE")]
+    pub jobs_from: Vec<PathBuf>,
+    /// Where the rewritten configuration is put
+    #[arg(long, requires = "config_in", value_name = "FILE")]
+    pub config_out: Option<PathBuf>,
+    /// Who is told by a POST that it has changed: Prometheus' /-/reload, for example
+    #[arg(long, requires = "config_out", value_name = "URL")]
+    pub reload_url: Option<http::Uri>,
+    /// Folder for what must outlive a restart
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+    /// How long a change of configuration is held that would remove more than 30 % of this node's targets
+    #[arg(long, default_value = "15m", value_name = "DURATION", value_parser = duration)]
+    pub config_hold: Duration,
+    /// Nodes take a change of configuration at different moments within this time
+    #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = duration)]
+    pub config_spread: Duration,
+    /// What the rewritten configuration says.
+    #[command(flatten)]
+    pub rewriting: RewritingArgs,
 }
 
 /// How targets are found and labelled.
@@ -198,6 +232,53 @@ pub struct TargetsArgs {
     pub output: Output,
 }
 
+/// `rewrite`.
+#[derive(Clone, Debug, Args)]
+pub struct RewriteArgs {
+    /// The configuration, plain or gzipped; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// More jobs to add: a configuration, of which scrape_configs is taken, or a list of jobs
+    #[arg(long, value_name = "FILE")]
+    pub jobs_from: Vec<PathBuf>,
+    /// What the rewritten configuration says.
+    #[command(flatten)]
+    pub rewriting: RewritingArgs,
+    /// What the sidecar will be told about endpoints.
+    #[command(flatten)]
+    pub endpoints: EndpointsArgs,
+}
+
+/// What a rewritten configuration says.
+#[derive(Clone, Debug, Args)]
+pub struct RewritingArgs {
+    /// Where Prometheus reaches this sidecar [default: its own --listen, or http://127.0.0.1:9911]
+    #[arg(long, value_name = "URL")]
+    pub sd_url: Option<String>,
+    /// How often Prometheus asks this sidecar
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = refresh_interval)]
+    pub refresh_interval: String,
+    /// The api_server in configurations that means this cluster
+    #[arg(long, value_name = "URL")]
+    pub own_api_server: Option<String>,
+    /// The namespace that own_namespace in configurations means
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Where the files lie that configurations name below /etc/prometheus/certs: those of --jobs-from, if
+    /// there is one
+    #[arg(long, value_name = "FOLDER")]
+    pub certs_dir: Option<String>,
+    /// The $(VARIABLES) that config-reloader fills
+    #[arg(long, value_delimiter = ',', default_value = "NODE_NAME,POD_NAME", value_name = "NAMES")]
+    pub variables: Vec<String>,
+    /// Keep discovery in other clusters; every node will scrape what it finds
+    #[arg(long)]
+    pub keep_other_clusters: bool,
+    /// Keep discovery of Services and Ingresses; every node will scrape what it finds
+    #[arg(long)]
+    pub keep_cluster_roles: bool,
+}
+
 /// Format of what `targets` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -228,6 +309,34 @@ impl From<EndpointsArgs> for index::EndpointsFrom {
     }
 }
 
+/// Checked, because Prometheus refuses the whole configuration otherwise.
+fn refresh_interval(text: &str) -> Result<String, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be at least 1s".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Seconds, minutes or hours, as `90s`, `15m` or `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(720 * 3600);
+    let seconds = |unit: char| match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        _ => None,
+    };
+    let parse = || {
+        let unit = text.chars().next_back()?;
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(Duration::from_secs(number.checked_mul(seconds(unit)?)?))
+    };
+    let duration = parse().filter(|duration| *duration <= MOST);
+    duration.ok_or_else(|| {
+        "a duration is a whole number with s, m or h, such as 15m, and at most 720h".to_owned()
+    })
+}
+
 /// Checked, because it goes into a field selector that must select one node and nothing else.
 fn node_name(text: &str) -> Result<String, String> {
     if is_dns_subdomain(text) {
@@ -249,6 +358,26 @@ mod tests {
         }
         for bad in ["", "A", "a_b", "a,b", "a=b", "-a", "a.", "a..b", &"a".repeat(254)] {
             assert!(node_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("1h", 3600), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in [
+            "",
+            "s",
+            "15",
+            "1d",
+            "-1s",
+            "1.5m",
+            "721h",
+            "99999999999999999999h",
+            "9999999999999999999h",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
         }
     }
 

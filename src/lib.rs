@@ -6,21 +6,26 @@
 //!                              └── demand ◀── sd::Query ◀── http ◀── GET /sd/{role}
 //!                                                            │         ▼
 //!                                              JSON ◀── sd::render ◀── targets
+//!
+//!  a configuration ──▶ agent ──config::rewrite──▶ the same, asking GET /sd/{role}
 //! ```
 //!
 //! # Invariants
 //!
 //! - **One writer.** One task owns the index; everything else sees immutable snapshots.
 //! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
-//! - **The middle is pure.** [`objects`], [`selector`], [`index`] and [`targets`] know no client,
-//!   no socket and no clock. I/O is in [`kube`] and [`http`] only; kube types stay in [`kube`].
+//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`] and [`config`] know no client,
+//!   no socket, no file and no clock. I/O is in [`kube`], [`http`] and [`agent`] only; kube types stay in
+//!   [`kube`].
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
 //!   only a deletion, seen in a complete list or in a watch event, does.
 //! - **Watches follow the questions.** What no query needs is not watched.
 //! - **Equal state gives equal bytes.**
 
+pub mod agent;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod demand;
 pub mod http;
 pub mod index;

@@ -165,7 +165,7 @@ impl Pod {
             })
             .collect();
         json!({"phase": "Running", "podIP": self.address, "podIPs": [{"ip": self.address}],
-            "hostIP": self.host, "startTime": time, "qosClass": "Burstable", "conditions": conditions,
+            "hostIP": self.host, "startTime": time, "conditions": conditions,
             "containerStatuses": [{"name": "app", "image": format!("registry.example/{}:1.2.3", self.app),
                 "imageID": format!("sha256:{}", self.digest),
                 "containerID": format!("containerd://{}", self.digest),

@@ -52,7 +52,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
     let sidecar = Sidecar::start(&args.node_name, endpoints_from, client, Timing::alone());
     let live = Live::new(io::stdout(), io::stdout().is_terminal(), head);
     tokio::select! {
-        result = listeners.serve(&sidecar, Compat::Auto, shutdown.requested()) => result,
+        result = listeners.serve(&sidecar, Compat::Auto, None, shutdown.requested()) => result,
         // Somebody closed standard output; there is nobody left to show anything to.
         _ = show(live, &sidecar, told) => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! The listeners of a sidecar.
 
 use super::error::CommandError;
+use crate::agent::AgentState;
 use crate::http::{Admin, App, HttpSd, Limits, raise_open_file_limit, serve};
 use crate::sd::Compat;
 use crate::sidecar::Sidecar;
@@ -36,6 +37,7 @@ impl Listeners {
         self,
         sidecar: &Sidecar,
         compat: Compat,
+        agent: Option<Arc<AgentState>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), CommandError> {
         let limits = Limits::SD;
@@ -47,7 +49,7 @@ impl Listeners {
             warn!(%http_sd, "not loopback: others can read the targets, and with them annotations");
         }
         info!(%http_sd, %admin, "serving");
-        let app = Arc::new(App::new(sidecar, compat));
+        let app = Arc::new(App::new(sidecar, compat, agent));
         let (stop, stopping) = watch::channel(false);
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
             let _ = stopping.wait_for(|stop| *stop).await; // an error is the end of this function

@@ -8,6 +8,7 @@ mod listen;
 #[cfg(feature = "simulator")]
 mod live;
 mod logging;
+mod rewrite;
 mod run;
 mod shutdown;
 #[cfg(feature = "simulator")]

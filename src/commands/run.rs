@@ -1,26 +1,90 @@
 //! `run`: the sidecar.
 
-use super::cluster;
 use super::error::CommandError;
-use super::listen::{Listeners, bind};
+use super::listen::{Listeners, address_of, bind};
 use super::shutdown::Shutdown;
+use super::{cluster, rewrite};
+use crate::agent::{self, AgentState, Settings};
 use crate::cli::RunArgs;
+use crate::config::Waits;
 use crate::kube::Timing;
 use crate::sidecar::Sidecar;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Between two changes of the agent's configuration. A reload is work for it.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop.
 ///
 /// # Errors
 /// If an address cannot be listened on, or the API server's configuration cannot be used.
-pub(super) async fn run(args: RunArgs) -> Result<(), CommandError> {
+pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let shutdown = Shutdown::new()?;
     // Before the first watch: a sidecar that nobody can ask must not cost the API server anything.
     let listeners = Listeners {
         sd: bind("--listen", args.listen).await?,
         admin: bind("--admin-listen", args.admin_listen).await?,
     };
+    let settings = settings(args, address_of(&listeners.sd)?)?;
     let client = cluster::client(&args.cluster).await?;
     let endpoints_from = args.discovery.endpoints.into();
     let sidecar = Sidecar::start(&args.node_name, endpoints_from, client, Timing::default());
-    listeners.serve(&sidecar, args.discovery.compat, shutdown.requested()).await
+    let agent = settings.as_ref().map(|_| Arc::new(AgentState::default()));
+    let mut tasks = JoinSet::new();
+    if let (Some(settings), Some(agent)) = (settings, &agent) {
+        tasks.spawn(agent::follow(settings, &sidecar, Arc::clone(agent)));
+    }
+    listeners.serve(&sidecar, args.discovery.compat, agent, shutdown.requested()).await
+}
+
+/// What the flags say about the agent's configuration, if they say anything.
+fn settings(args: &RunArgs, listen: SocketAddr) -> Result<Option<Settings>, CommandError> {
+    let agent = &args.agent;
+    let (Some(config_in), Some(config_out)) = (&agent.config_in, &agent.config_out) else {
+        return Ok(None);
+    };
+    Ok(Some(Settings {
+        node: args.node_name.clone(),
+        config_in: config_in.clone(),
+        jobs_from: agent.jobs_from.clone(),
+        config_out: config_out.clone(),
+        reload_url: agent.reload_url.clone(),
+        state_dir: agent.state_dir.clone(),
+        options: rewrite::options(
+            &agent.rewriting,
+            args.discovery.endpoints.into(),
+            own_url(listen),
+        )?,
+        waits: Waits { hold: agent.config_hold, spread: agent.config_spread, pause: PAUSE },
+    }))
+}
+
+/// Where the agent beside us reaches that listener: on loopback, if it listens on all addresses.
+fn own_url(listen: SocketAddr) -> String {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, listen.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_that_the_agent_can_reach() {
+        for (listen, expected) in [
+            ("127.0.0.1:9911", "http://127.0.0.1:9911"),
+            ("0.0.0.0:1", "http://127.0.0.1:1"),
+            ("[::]:1", "http://[::1]:1"),
+            ("10.0.0.1:1", "http://10.0.0.1:1"),
+        ] {
+            assert_eq!(own_url(listen.parse().unwrap()), expected);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "simulator")]
 use super::{demo, simulate};
-use super::{error::CommandError, logging, run, targets};
+use super::{error::CommandError, logging, rewrite, run, targets};
 use crate::cli::{Cli, Command};
 
 /// Runs the command to its end.
@@ -23,12 +23,13 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Failure(format!("cannot start the runtime: {error}")))?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Run(args) => run::run(args).await,
+            Command::Run(args) => run::run(&args).await,
             #[cfg(feature = "simulator")]
             Command::Demo(args) => demo::demo(args).await,
             #[cfg(feature = "simulator")]
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Targets(args) => targets::targets(args).await,
+            Command::Rewrite(args) => rewrite::rewrite(&args),
         }
     });
     runtime.shutdown_background(); // a blocked name look-up must not hold up the end

@@ -5,14 +5,16 @@ use super::app::App;
 use super::metrics::Metrics;
 use super::response::{self, Answer};
 use super::serve::Routes;
-use crate::objects::Resource;
+use crate::objects::{Resource, ResourceSet};
 use http::StatusCode;
 use http::request::Parts;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Serves `/livez`, `/readyz` and `/metrics`.
+/// Serves `/livez`, `/startupz`, `/readyz` and `/metrics`.
 #[derive(Debug)]
 pub struct Admin {
     app: Arc<App>,
@@ -20,7 +22,15 @@ pub struct Admin {
     /// Once ready, ready for good: a failure later is a matter of metrics, and taking the Pod out
     /// of service would help nobody.
     was_ready: AtomicBool,
+    started: Instant,
 }
+
+/// How long readiness waits for what the configuration asks beyond own Pods. One forbidden resource must not
+/// stop a rollout.
+const CONFIG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long Prometheus' start waits for us at the most.
+const START_PATIENCE: Duration = Duration::from_secs(15);
 
 // === impl Admin ===
 
@@ -28,29 +38,60 @@ impl Admin {
     /// Of that state.
     pub fn new(app: Arc<App>) -> Self {
         let metrics = Metrics::new(Arc::clone(&app));
-        Self { app, metrics, was_ready: AtomicBool::new(false) }
+        Self { app, metrics, was_ready: AtomicBool::new(false), started: Instant::now() }
+    }
+
+    /// Ready when own Pods have synced, and what the agent's configuration asked for at the start.
+    fn is_ready(&self) -> bool {
+        let has_config = self.app.agent.as_ref().is_none_or(|agent| agent.view().has_config);
+        if has_config && self.missing().is_empty() {
+            self.was_ready.store(true, Ordering::Relaxed);
+        }
+        self.was_ready.load(Ordering::Relaxed)
+    }
+
+    fn missing(&self) -> ResourceSet {
+        let agent = self.app.agent.as_ref().filter(|_| self.started.elapsed() < CONFIG_PATIENCE);
+        let asked = agent.map_or(ResourceSet::EMPTY, |agent| agent.view().needs);
+        asked.with(Resource::Pods).minus(self.app.snapshots.load().synced)
     }
 
     fn readiness(&self, verbose: bool) -> Answer {
-        let snapshot = self.app.snapshots.load();
-        if snapshot.synced.contains(Resource::Pods) {
-            self.was_ready.store(true, Ordering::Relaxed);
-        }
-        let ready = self.was_ready.load(Ordering::Relaxed);
-        let mut sentence = if ready {
-            "ready".to_owned()
-        } else {
-            let trouble = self.app.board.of(Resource::Pods).view().trouble;
-            let reason = trouble.map_or_else(
-                || "the first list is still under way".to_owned(),
-                |trouble| trouble.message,
-            );
-            format!("not ready: the Pods of node {} have not synced: {reason}", snapshot.node)
+        let ready = self.is_ready();
+        let mut sentence = match self.missing().iter().next() {
+            _ if ready => "ready".to_owned(),
+            Some(missing) => self.not_ready(missing),
+            None => "not ready: the agent has no configuration yet".to_owned(),
         };
         if verbose {
             sentence.push_str(&self.watches());
         }
         if ready { response::text(StatusCode::OK, sentence) } else { response::not_ready(sentence) }
+    }
+
+    fn not_ready(&self, missing: Resource) -> String {
+        let node = &self.app.snapshots.load().node;
+        let what = match missing {
+            Resource::Pods => format!("the Pods of node {node}"),
+            other => other.to_string(),
+        };
+        let reason = self.app.board.trouble(missing).map_or_else(
+            || "the first list is still under way".to_owned(),
+            |trouble| trouble.message,
+        );
+        format!("not ready: {what} have not synced: {reason}")
+    }
+
+    /// What the kubelet waits for before it starts Prometheus. Not for ever: without us the agent still has
+    /// what it had.
+    fn startup(&self) -> Answer {
+        if self.is_ready() {
+            response::text(StatusCode::OK, "ready")
+        } else if self.started.elapsed() >= START_PATIENCE {
+            response::text(StatusCode::OK, "not ready, but Prometheus need not wait any longer")
+        } else {
+            response::not_ready("not ready yet")
+        }
     }
 
     /// A line for each watch.
@@ -84,10 +125,11 @@ impl Routes for Admin {
         match request.uri.path() {
             "/livez" => response::text(StatusCode::OK, "alive"),
             "/readyz" => self.readiness(parameters.any(|(name, _)| name == "verbose")),
+            "/startupz" => self.startup(),
             "/metrics" => self.metrics.answer(),
             path => response::text(
                 StatusCode::NOT_FOUND,
-                format!("{path} is not served here: use /livez, /readyz or /metrics"),
+                format!("{path} is not served here: use /livez, /readyz, /startupz or /metrics"),
             ),
         }
     }

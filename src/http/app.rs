@@ -1,5 +1,6 @@
 //! What all routes share.
 
+use crate::agent::AgentState;
 use crate::demand::Demand;
 use crate::index::Snapshots;
 use crate::sd::{Answers, Compat};
@@ -18,6 +19,7 @@ pub struct App {
     pub(super) board: Arc<Board>,
     pub(super) answers: Answers,
     pub(super) compat: Compat,
+    pub(super) agent: Option<Arc<AgentState>>,
     pub(super) connections: AtomicU64,
     queries: Mutex<BTreeMap<(&'static str, u16), u64>>,
 }
@@ -25,8 +27,8 @@ pub struct App {
 // === impl App ===
 
 impl App {
-    /// Serves that sidecar.
-    pub fn new(sidecar: &Sidecar, compat: Compat) -> Self {
+    /// Serves that sidecar, and says how its agent's configuration is doing, if it has one.
+    pub fn new(sidecar: &Sidecar, compat: Compat, agent: Option<Arc<AgentState>>) -> Self {
         let Sidecar { snapshots, demand, board, .. } = sidecar;
         Self {
             snapshots: Arc::clone(snapshots),
@@ -34,6 +36,7 @@ impl App {
             board: Arc::clone(board),
             answers: Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board)),
             compat,
+            agent,
             connections: AtomicU64::new(0),
             queries: Mutex::default(),
         }

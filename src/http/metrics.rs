@@ -3,17 +3,17 @@
 //! Nothing is counted twice: the collector reads the snapshot, the board and the counters of the
 //! app when it is asked, and never a lock that a watch waits for.
 
+use super::agent_metrics::AgentMetrics;
 use super::app::App;
 use super::debug::unix_seconds;
 use super::response::{self, Answer};
+use super::samples::{Labels, counter, gauge};
 use crate::objects::{Reach, Resource};
 use crate::status::{Entry, Phase, View};
 use crate::targets::{Profile, Query, Reason, Role, build};
 use http::StatusCode;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use std::fmt::Error;
 use std::sync::{Arc, Mutex};
@@ -40,9 +40,6 @@ struct Counts {
 /// How a counter is read.
 type Count = fn(&View) -> u64;
 
-/// Labels of a sample.
-type Labels<'a> = Vec<(&'a str, String)>;
-
 // === impl Metrics ===
 
 impl Metrics {
@@ -53,6 +50,9 @@ impl Metrics {
             "Time to build and render an answer that was not in the cache",
             app.answers.render_seconds().clone(),
         );
+        if let Some(agent) = &app.agent {
+            registry.register_collector(Box::new(AgentMetrics(Arc::clone(agent))));
+        }
         registry.register_collector(Box::new(Collected { app, counts: Mutex::default() }));
         Self(registry)
     }
@@ -243,32 +243,4 @@ fn labels_of<'a>(resource: Resource, reach: &Reach) -> Labels<'a> {
     let mut labels = vec![("resource", resource.name().to_owned())];
     labels.extend(reach.namespace().map(|name| ("namespace", name.to_owned())));
     labels
-}
-
-fn gauge<'a>(
-    to: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    samples: impl IntoIterator<Item = (Labels<'a>, f64)>,
-) -> Result<(), Error> {
-    let kind = ConstGauge::<f64>::new(0.0).metric_type();
-    let mut encoder = to.encode_descriptor(name, help, None, kind)?;
-    for (labels, value) in samples {
-        ConstGauge::new(value).encode(encoder.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-fn counter<'a>(
-    to: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    samples: impl IntoIterator<Item = (Labels<'a>, u64)>,
-) -> Result<(), Error> {
-    let kind = ConstCounter::<u64>::new(0).metric_type();
-    let mut encoder = to.encode_descriptor(name, help, None, kind)?;
-    for (labels, value) in samples {
-        ConstCounter::new(value).encode(encoder.encode_family(&labels)?)?;
-    }
-    Ok(())
 }

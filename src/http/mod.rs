@@ -8,6 +8,7 @@
 //! at a snapshot, and the result into a response; what they answer is decided elsewhere.
 
 mod admin;
+mod agent_metrics;
 mod app;
 mod caller;
 mod connections;
@@ -16,6 +17,7 @@ mod file_limit;
 mod host;
 mod metrics;
 mod response;
+mod samples;
 mod sd_routes;
 mod serve;
 mod stream;

@@ -1,12 +1,21 @@
 //! Health checks and metrics.
 
+use crate::support::asked::Asked;
 use crate::support::http::eventually;
 use crate::support::raw::{Answer, Raw};
 use crate::support::served::Served;
-use crate::support::world;
-use nodelocal_sd::http::Limits;
-use nodelocal_sd::simulator::On;
+use crate::support::world::{self, NODE};
+use http_body_util::BodyExt as _;
+use nodelocal_sd::agent::Settings;
+use nodelocal_sd::config::{Options, Waits};
+use nodelocal_sd::http::{Admin, Limits, Routes as _};
+use nodelocal_sd::index::EndpointsFrom;
+use nodelocal_sd::kube::Timing;
+use nodelocal_sd::simulator::{On, Simulator};
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::sleep;
 
 async fn get(served: &Served, target: &str) -> Answer {
     Raw::connect(served.admin_address()).await.exchange("GET", target, "").await
@@ -116,4 +125,111 @@ async fn metrics() {
         assert!(answer.body.lines().any(|line| line == sample), "{sample}\n{}", answer.body);
     }
     assert!(answer.body.ends_with("# EOF\n"), "the end of OpenMetrics");
+}
+
+/// What the kubelet or a person would get, without a socket, so that time can be virtual.
+async fn ask(admin: &Admin, path: &str) -> (u16, String) {
+    let request = http::Request::get(path).body(()).unwrap().into_parts().0;
+    let answer = admin.answer(request, "127.0.0.1:9912".parse().unwrap()).await;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn prometheus_start_waits_for_us_but_not_for_ever() {
+    let simulator = world::cluster();
+    let rule = simulator.fault(On::any().status(500));
+    let admin = Asked::start(&simulator, NODE, Timing::alone()).admin(None);
+    for second in 0..15 {
+        assert_eq!(ask(&admin, "/startupz").await.0, 503, "{second}");
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(ask(&admin, "/startupz").await.0, 200);
+    assert_eq!(ask(&admin, "/readyz").await.0, 503, "that is another question");
+
+    simulator.remove_fault(rule);
+    let asked = Asked::start(&simulator, NODE, Timing::alone());
+    let admin = asked.admin(None);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(ask(&admin, "/startupz").await, (200, "ready\n".to_owned()));
+}
+
+/// A sidecar that follows a configuration with a job of role endpointslice, or one that is not there.
+fn following(simulator: &Simulator, folder: &Path, config: Option<&str>) -> (Asked, Admin) {
+    let config_in = folder.join("in.yaml");
+    if let Some(config) = config {
+        std::fs::write(&config_in, config).unwrap();
+    }
+    let second = Duration::from_secs(1);
+    let settings = Settings {
+        node: NODE.to_owned(),
+        config_in,
+        jobs_from: Vec::new(),
+        config_out: folder.join("out.yaml"),
+        reload_url: None,
+        state_dir: None,
+        options: Options { endpoints_from: EndpointsFrom::Slices, ..Options::default() },
+        waits: Waits { hold: second, spread: second, pause: second },
+    };
+    let asked = Asked::start(simulator, NODE, Timing::alone());
+    let agent = asked.follow(settings);
+    let admin = asked.admin(Some(agent));
+    (asked, admin)
+}
+
+const SLICES: &str =
+    "scrape_configs: [{job_name: a, kubernetes_sd_configs: [{role: endpointslice}]}]";
+
+/// What the agent's configuration asks at the start has synced before Prometheus asks it.
+#[tokio::test(start_paused = true)]
+async fn ready_when_what_the_configuration_asks_has_synced() {
+    let simulator = world::cluster();
+    let rule = simulator.fault(On::resource("services").status(500));
+    let folder = tempfile::tempdir().unwrap();
+    let (_asked, admin) = following(&simulator, folder.path(), Some(SLICES));
+    sleep(Duration::from_secs(5)).await;
+    let (status, reason) = ask(&admin, "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(reason.starts_with("not ready: services have not synced: "), "{reason}");
+    assert!(reason.contains("HTTP 500"), "{reason}");
+
+    simulator.remove_fault(rule);
+    sleep(Duration::from_secs(40)).await; // the longest delay between attempts is 30 s
+    assert_eq!(ask(&admin, "/readyz").await, (200, "ready\n".to_owned()));
+    let (_, metrics) = ask(&admin, "/metrics").await;
+    for sample in [
+        "nodelocal_sd_config_jobs{fate=\"rewritten\"} 1.0",
+        "nodelocal_sd_config_failing{} 0.0",
+        "nodelocal_sd_config_writes_total{} 1",
+        "nodelocal_sd_config_reloads_total{outcome=\"ok\"} 0",
+    ] {
+        assert!(metrics.contains(sample), "{sample}: {metrics}");
+    }
+}
+
+/// One forbidden resource must not stop a rollout.
+#[tokio::test(start_paused = true)]
+async fn ready_without_what_is_forbidden_after_a_minute() {
+    let simulator = world::cluster();
+    simulator.fault(On::resource("services").status(403));
+    let folder = tempfile::tempdir().unwrap();
+    let (_asked, admin) = following(&simulator, folder.path(), Some(SLICES));
+    sleep(Duration::from_secs(59)).await;
+    assert_eq!(ask(&admin, "/readyz").await.0, 503);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(ask(&admin, "/readyz").await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_ready_before_the_agent_has_a_configuration() {
+    let simulator = world::cluster();
+    let folder = tempfile::tempdir().unwrap();
+    let (_asked, admin) = following(&simulator, folder.path(), None);
+    sleep(Duration::from_secs(10)).await;
+    let expected = "not ready: the agent has no configuration yet\n".to_owned();
+    assert_eq!(ask(&admin, "/readyz").await, (503, expected));
+    std::fs::write(folder.path().join("in.yaml"), SLICES).unwrap();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(ask(&admin, "/readyz").await.0, 200);
 }

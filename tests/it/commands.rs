@@ -1,7 +1,8 @@
 //! The built binary: what it prints, and how it ends.
 
 use crate::support::http::{eventually, get};
-use nodelocal_sd::simulator::{Simulator, example, serve};
+use crate::support::served::example_cluster;
+use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -82,15 +83,6 @@ impl Running {
         tokio::spawn(async move { while let Ok(Some(_)) = self.err.next_line().await {} });
         timeout(DEADLINE, self.child.wait()).await.expect("it ends").unwrap().code()
     }
-}
-
-async fn simulated() -> (String, Simulator) {
-    let simulator = Simulator::new();
-    example::load(&simulator);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(simulator.clone(), listener, std::future::pending()));
-    (format!("http://{address}"), simulator)
 }
 
 fn kubeconfig(api: &str) -> (tempfile::TempDir, String) {
@@ -182,7 +174,7 @@ async fn run_waits_for_an_api_server_that_is_away() {
 
 #[tokio::test]
 async fn run_serves_and_targets_prints() {
-    let (api, simulator) = simulated().await;
+    let (api, simulator) = example_cluster().await;
     let (_folder, file) = kubeconfig(&api);
     let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let arguments = ["run", "--node-name", "node-a", "--kubeconfig", &file];
@@ -254,4 +246,48 @@ async fn demo_shows_targets_and_ends_cleanly() {
     let answer = get(url.trim_start_matches("  curl ")).await.unwrap();
     assert!(answer.contains("__meta_kubernetes_pod_name"), "{answer}");
     assert_eq!(demo.end(rustix::process::Signal::INT).await, Some(0));
+}
+
+#[tokio::test]
+async fn rewrite_prints_the_jobs_that_are_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let good = "scrape_configs:\n- job_name: pods\n  kubernetes_sd_configs: [{role: pod}]\n";
+    let bad = format!("{good}- job_name: bad\n  kubernetes_sd_configs: [{{role: pods}}]\n");
+    let mut gzipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzipped.write_all(good.as_bytes()).unwrap();
+    let gzipped = gzipped.finish().unwrap();
+    let expected = "scrape_configs:\n- job_name: pods\n  http_sd_configs:\n  - url: \"http://10.0.0.1/sd/pod\"\n    \
+                    refresh_interval: 5s\n";
+    let cases = [
+        (file("good", good.as_bytes()), 0, expected, ""),
+        (file("gzipped", &gzipped), 0, expected, ""),
+        (
+            file("bad", bad.as_bytes()),
+            1,
+            expected,
+            "job bad is left out: kubernetes_sd_configs has the unknown role",
+        ),
+        (
+            file("cut off", &gzipped[..gzipped.len() - 9]),
+            2,
+            "",
+            "cut off: it is gzipped, and cannot be unpacked",
+        ),
+        (file("empty", b""), 2, "", "empty: it is empty"),
+        ("/no/such/file".to_owned(), 2, "", "/no/such/file cannot be read"),
+    ];
+    for (path, code, out, error) in cases {
+        let flags = ["--sd-url", "http://10.0.0.1/", "--refresh-interval", "5s"];
+        let ended = run(&[&["rewrite", &path][..], &flags].concat()).await;
+        assert_eq!((ended.0, &*ended.1), (code, out), "{path}: {}", ended.2);
+        assert!(ended.2.contains(error), "{path}: {}", ended.2);
+    }
+    let (code, _, error) = run(&["rewrite", "/dev/null", "--sd-url", "10.0.0.1"]).await;
+    assert_eq!(code, 2);
+    assert!(error.contains("--sd-url 10.0.0.1: give it as http://HOST:PORT"), "{error}");
 }

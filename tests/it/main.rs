@@ -22,6 +22,10 @@ mod foreign_slices;
 mod http_sd;
 /// A real Prometheus discovers the same through us as by itself.
 mod prometheus;
+/// A real Prometheus has the same final targets with a rewritten configuration.
+mod prometheus_rewritten;
+/// What becomes of each job of a configuration.
+mod rewriting;
 /// The embedded API server behaves like a real one.
 #[cfg(feature = "simulator")]
 mod simulator;

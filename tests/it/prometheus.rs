@@ -5,10 +5,9 @@
 
 use crate::support::http::eventually;
 use crate::support::prometheus::{Prometheus, node_of};
-use crate::support::served::{Served, plain};
-use nodelocal_sd::simulator::{On, Simulator, example, serve};
+use crate::support::served::{Served, example_cluster, plain};
+use nodelocal_sd::simulator::On;
 use std::collections::BTreeSet;
-use tokio::net::TcpListener;
 
 const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
@@ -64,11 +63,7 @@ fn config(api: &str, sidecars: &[Served]) -> String {
 #[tokio::test]
 #[ignore = "needs a Prometheus; run by .ci/run prometheus"]
 async fn discovers_the_same_through_us_as_by_itself() {
-    let simulator = Simulator::new();
-    example::load(&simulator);
-    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let api_url = format!("http://{}", api.local_addr().expect("bound"));
-    tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
+    let (api_url, _) = example_cluster().await;
     let mut sidecars = Vec::new();
     for node in NODES {
         sidecars.push(Served::start(&plain(&api_url), node).await);
@@ -114,11 +109,7 @@ async fn discovers_the_same_through_us_as_by_itself() {
 #[tokio::test]
 #[ignore = "needs a Prometheus; run by .ci/run prometheus"]
 async fn keeps_its_targets_while_we_answer_503() {
-    let simulator = Simulator::new();
-    example::load(&simulator);
-    let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let api_url = format!("http://{}", api.local_addr().expect("bound"));
-    tokio::spawn(serve(simulator.clone(), api, std::future::pending()));
+    let (api_url, simulator) = example_cluster().await;
 
     let sidecar = Served::start(&plain(&api_url), "node-a").await;
     let prometheus = Prometheus::start(&format!(

@@ -2,9 +2,11 @@
 //! virtual.
 
 use bytes::Bytes;
+use nodelocal_sd::agent::{self, AgentState, Settings};
+use nodelocal_sd::http::{Admin, App};
 use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Timing;
-use nodelocal_sd::sd::{Answers, Question, parse};
+use nodelocal_sd::sd::{Answers, Compat, Question, parse};
 use nodelocal_sd::sidecar::Sidecar;
 use nodelocal_sd::simulator::Simulator;
 use nodelocal_sd::status::Board;
@@ -52,6 +54,18 @@ impl Asked {
     /// How the watches are doing.
     pub(crate) fn board(&self) -> &Board {
         &self.sidecar.board
+    }
+
+    /// Its health checks and metrics.
+    pub(crate) fn admin(&self, agent: Option<Arc<AgentState>>) -> Admin {
+        Admin::new(Arc::new(App::new(&self.sidecar, Compat::Auto, agent)))
+    }
+
+    /// Lets it follow its agent's configuration.
+    pub(crate) fn follow(&self, settings: Settings) -> Arc<AgentState> {
+        let state = Arc::new(AgentState::default());
+        tokio::spawn(agent::follow(settings, &self.sidecar, Arc::clone(&state)));
+        state
     }
 
     /// What Prometheus would get: an answer, or the reason for none.

@@ -7,7 +7,7 @@ use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::sd::Compat;
 use nodelocal_sd::sidecar::Sidecar;
-use nodelocal_sd::simulator::{self, Simulator};
+use nodelocal_sd::simulator::{self, Simulator, example};
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +23,16 @@ pub(crate) struct Served {
     from: EndpointsFrom,
     tasks: JoinSet<()>,
     stop: Option<oneshot::Sender<()>>,
+}
+
+/// Serves the example cluster on a free port until the test is over; its URL.
+pub(crate) async fn example_cluster() -> (String, Simulator) {
+    let simulator = Simulator::new();
+    example::load(&simulator);
+    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", api.local_addr().unwrap());
+    tokio::spawn(simulator::serve(simulator.clone(), api, pending()));
+    (url, simulator)
 }
 
 impl Served {
@@ -104,7 +114,7 @@ impl Served {
     ) -> Self {
         let client = connect(api).await.unwrap();
         let sidecar = Sidecar::start(node, from, client, timing);
-        let app = Arc::new(App::new(&sidecar, Compat::Auto));
+        let app = Arc::new(App::new(&sidecar, Compat::Auto, None));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
         let (stop, stopping) = oneshot::channel();

@@ -1,0 +1,254 @@
+//! From files to a file, whenever something changes.
+
+use super::kept::Kept;
+use super::own_targets::OwnTargets;
+use super::report::report;
+use super::settings::Settings;
+use super::state::AgentState;
+use super::{files, reload::reload};
+use crate::config::{self, Candidate, Config, Guard, Impact, Verdict, Waiting, Yaml};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+/// How often the files are looked at. They are small, and the kubelet brings a change within a minute.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Between two attempts to reload.
+const RELOAD_AGAIN: Duration = Duration::from_secs(10);
+
+/// What is known between two looks.
+#[derive(Debug)]
+pub(super) struct Follower {
+    settings: Settings,
+    targets: OwnTargets,
+    state: Arc<AgentState>,
+    guard: Guard,
+    /// What was read last.
+    read: Vec<Vec<u8>>,
+    /// What was made of it, until it is applied.
+    candidate: Option<String>,
+    /// Why nothing could be made of it.
+    refused: Option<String>,
+    /// When the agent is to be told, if it is.
+    reload_at: Option<SystemTime>,
+    /// What the candidate would do, as of that version of the snapshot.
+    impact: Option<(u64, Impact)>,
+    /// What was said of jobs the last time.
+    said: BTreeSet<String>,
+    /// What is kept over restarts, as it was written last.
+    kept: Waiting,
+}
+
+impl Follower {
+    /// Begins with what an earlier run has written: that is what the agent has.
+    pub(super) fn new(settings: Settings, targets: OwnTargets, state: Arc<AgentState>) -> Self {
+        let written = std::fs::read_to_string(&settings.config_out).ok();
+        let applied = written.filter(|text| Config::read(text).is_ok());
+        let kept = Kept::read(settings.state_dir.as_ref());
+        let guard = Guard::new(&targets.node, settings.waits, applied, kept);
+        let mut follower = Self {
+            settings,
+            targets,
+            state,
+            guard,
+            read: Vec::new(),
+            candidate: None,
+            refused: None,
+            reload_at: None,
+            impact: None,
+            said: BTreeSet::new(),
+            kept,
+        };
+        if let Some(applied) = follower.applied() {
+            follower.prepare(&applied);
+            // Perhaps an earlier run ended before the agent was told.
+            follower.reload_at = follower.settings.reload_url.as_ref().map(|_| UNIX_EPOCH);
+        }
+        follower
+    }
+
+    /// Follows for good.
+    pub(super) async fn run(mut self) {
+        let mut clock = interval(EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            self.step(SystemTime::now()).await;
+        }
+    }
+
+    /// One look.
+    pub(super) async fn step(&mut self, now: SystemTime) {
+        let trouble = self.look().and_then(|()| self.judge(now)).err();
+        if self.candidate.is_none() {
+            self.state.lock().held_until = None;
+        }
+        let known = std::mem::replace(&mut self.state.lock().trouble, trouble.clone());
+        if let Some(trouble) = trouble.filter(|trouble| known.as_ref() != Some(trouble)) {
+            warn!("the configuration stays as it is: {trouble}");
+        }
+        self.keep();
+        self.tell(now).await;
+    }
+
+    /// Reads the files and rewrites them, if they have changed.
+    fn look(&mut self) -> Result<(), String> {
+        let Settings { config_in, jobs_from, .. } = &self.settings;
+        let mut names: Vec<PathBuf> =
+            std::iter::once(config_in).chain(jobs_from).cloned().collect();
+        let mut read = Vec::new();
+        let mut missing = None;
+        for file in std::mem::take(&mut names) {
+            match files::read(&file) {
+                Ok(bytes) => {
+                    read.push(bytes);
+                    names.push(file);
+                }
+                // What there is, is more than nothing; once there is more, it must not become less.
+                Err(error) if self.guard.applied().is_none() && !read.is_empty() => {
+                    missing = Some(error.to_string());
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if read != self.read {
+            let rewritten = self.rewrite(&names, &read);
+            (self.read, self.impact) = (read, None);
+            (self.candidate, self.refused) = match rewritten {
+                Ok(text) => (Some(text), None),
+                Err(why) => (None, Some(why)),
+            };
+        }
+        if let Some(missing) = missing {
+            warn!("jobs are missing for now: {missing}");
+        }
+        self.refused.clone().map_or(Ok(()), Err)
+    }
+
+    fn rewrite(&mut self, names: &[PathBuf], read: &[Vec<u8>]) -> Result<String, String> {
+        let mut configs = Vec::new();
+        for (bytes, name) in read.iter().zip(names) {
+            let named = |error: String| format!("{}: {error}", name.display());
+            let text = config::text(bytes.clone()).map_err(|error| named(error.to_string()))?;
+            configs.push(Config::read(&text).map_err(|error| named(error.to_string()))?);
+        }
+        let main = configs.remove(0);
+        let rewriting = config::rewrite(main, configs, &self.settings.options, &self.last_good())
+            .map_err(|error| format!("{}: {error}", names[0].display()))?;
+        self.state.lock().jobs = report(&rewriting.jobs, &mut self.said);
+        Ok(rewriting.config.to_string())
+    }
+
+    /// The jobs that the agent has, by name. One that discovers by itself was not written by us.
+    fn last_good(&self) -> BTreeMap<String, Yaml> {
+        let mut jobs = self.applied().map(Config::into_jobs).unwrap_or_default();
+        jobs.retain(|_, job| job.get("kubernetes_sd_configs").is_none());
+        jobs
+    }
+
+    /// Applies what has been read, if it is time.
+    fn judge(&mut self, now: SystemTime) -> Result<(), String> {
+        if self.candidate.is_none() {
+            return Ok(());
+        }
+        let impact = self.impact();
+        let Some(text) = &self.candidate else { return Ok(()) };
+        let verdict = self.guard.judge(Candidate { text, impact }, now);
+        let held_until = match verdict {
+            Verdict::Hold { until, .. } => Some(until),
+            _ => None,
+        };
+        let known = std::mem::replace(&mut self.state.lock().held_until, held_until);
+        match verdict {
+            Verdict::Same => self.candidate = None,
+            Verdict::Apply => self.apply(now)?,
+            Verdict::Hold { until, removes } if known != held_until => {
+                let minutes = until.duration_since(now).unwrap_or_default().as_secs() / 60;
+                warn!(
+                    "the new configuration would remove {removes} targets of this node: it is held for {minutes} \
+                     minutes, and applied then if it is still there"
+                );
+            }
+            Verdict::Wait(_) | Verdict::Hold { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// What the candidate would do. Asked anew only when the targets have changed.
+    fn impact(&mut self) -> Option<Impact> {
+        let version = self.targets.version();
+        if let Some((_, impact)) = self.impact.filter(|(known, _)| *known == version) {
+            return Some(impact);
+        }
+        let candidate = self.candidate.as_deref().and_then(|text| Config::read(text).ok())?;
+        let impact = self.targets.compare(&self.applied()?, &candidate, &self.settings.options)?;
+        self.impact = Some((version, impact));
+        Some(impact)
+    }
+
+    fn apply(&mut self, now: SystemTime) -> Result<(), String> {
+        let file = &self.settings.config_out;
+        let Some(text) = &self.candidate else { return Ok(()) };
+        files::replace(file, text).map_err(|error| error.to_string())?;
+        info!(file = %file.display(), "a new configuration is written");
+        let is_first = self.guard.applied().is_none();
+        self.guard.has_applied(std::mem::take(&mut self.candidate).unwrap_or_default(), now);
+        self.reload_at = self.settings.reload_url.as_ref().map(|_| now);
+        if let Some(applied) = self.applied().filter(|_| is_first) {
+            self.prepare(&applied);
+        }
+        let mut state = self.state.lock();
+        state.applied_at = Some(now);
+        state.writes += 1;
+        Ok(())
+    }
+
+    /// What the agent has.
+    fn applied(&self) -> Option<Config> {
+        self.guard.applied().and_then(|text| Config::read(text).ok())
+    }
+
+    /// Opens the watches that a configuration needs before Prometheus asks, and makes readiness wait for
+    /// them.
+    fn prepare(&self, config: &Config) {
+        let needs = self.targets.needs(config, &self.settings.options);
+        let mut state = self.state.lock();
+        (state.has_config, state.needs) = (true, needs);
+    }
+
+    /// Tells the agent, if it does not know yet.
+    async fn tell(&mut self, now: SystemTime) {
+        let (Some(url), Some(at)) = (&self.settings.reload_url, self.reload_at) else { return };
+        if now < at {
+            return;
+        }
+        let told = reload(url).await;
+        let mut state = self.state.lock();
+        match told {
+            Ok(()) => {
+                state.reloads += 1;
+                self.reload_at = None;
+            }
+            Err(error) => {
+                state.reload_failures += 1;
+                warn!("{url} could not be told of the new configuration: {error}");
+                self.reload_at = Some(now + RELOAD_AGAIN);
+            }
+        }
+    }
+
+    /// Keeps since when something waits.
+    fn keep(&mut self) {
+        let waiting = self.guard.waiting();
+        if let Some(folder) = self.settings.state_dir.as_ref().filter(|_| waiting != self.kept) {
+            self.kept = waiting;
+            if let Err(error) = Kept::write(folder, waiting) {
+                warn!("a restart will make changes wait anew: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What became of jobs, for people and metrics.
+
+use super::state::JobCounts;
+use crate::config::{Fate, Job};
+use std::collections::BTreeSet;
+use tracing::warn;
+
+/// Counts the jobs and names those that are not simply there. What was said the last time is not said again.
+pub(super) fn report(jobs: &[Job], said: &mut BTreeSet<String>) -> JobCounts {
+    let mut counts = JobCounts::default();
+    let mut lines = BTreeSet::new();
+    for Job { name, fate, dropped } in jobs {
+        match fate {
+            Fate::Kept => counts.kept += 1,
+            Fate::Rewritten => counts.rewritten += 1,
+            Fate::Dropped => counts.dropped += 1,
+            Fate::LastGood(why) => {
+                counts.last_good += 1;
+                lines.insert(format!("job {name} keeps its last good form: {why}"));
+            }
+            Fate::Refused(why) => {
+                counts.refused += 1;
+                lines.insert(format!("job {name} is left out: {why}"));
+            }
+        }
+        lines.extend(dropped.iter().map(|why| format!("job {name} is without {why}")));
+    }
+    for line in lines.difference(said) {
+        warn!("{line}");
+    }
+    *said = lines;
+    counts
+}

@@ -1,0 +1,58 @@
+//! How following is going, for metrics.
+
+use crate::objects::ResourceSet;
+use std::sync::{Mutex, MutexGuard};
+use std::time::SystemTime;
+
+/// Written by the follower, read by `/metrics`.
+#[derive(Debug, Default)]
+pub struct AgentState(Mutex<View>);
+
+/// What there is to say.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Jobs of the configuration that was read last.
+    pub jobs: JobCounts,
+    /// Whether the agent has a configuration.
+    pub has_config: bool,
+    /// What the first configuration of this run asks for.
+    pub needs: ResourceSet,
+    /// Why the files cannot be used, if they cannot.
+    pub trouble: Option<String>,
+    /// When a configuration was written last.
+    pub applied_at: Option<SystemTime>,
+    /// Until when a change is held because of the targets that it removes.
+    pub held_until: Option<SystemTime>,
+    /// Configurations written.
+    pub writes: u64,
+    /// Reloads that succeeded.
+    pub reloads: u64,
+    /// Reloads that failed.
+    pub reload_failures: u64,
+}
+
+/// Jobs by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Without discovery of Kubernetes, or with it kept.
+    pub kept: u64,
+    /// They ask this sidecar.
+    pub rewritten: u64,
+    /// Not for nodes.
+    pub dropped: u64,
+    /// In their last good form.
+    pub last_good: u64,
+    /// Left out.
+    pub refused: u64,
+}
+
+impl AgentState {
+    /// A copy of all.
+    pub fn view(&self) -> View {
+        self.lock().clone()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, View> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}

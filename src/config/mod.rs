@@ -1,0 +1,39 @@
+//! Prometheus' configuration, made for a node: discovery of Kubernetes becomes questions to this sidecar.
+//!
+//! ```text
+//! text ──▶ yaml ──▶ Config ──▶ job::rewrite, each job by itself ──▶ yaml ──▶ text
+//!                                │
+//!                                ├─ relabel, regex   what Prometheus would refuse
+//!                                ├─ sharding         the operator's rules that go
+//!                                ├─ discovery        what an entry asks for
+//!                                └─ narrowing, url   the question to the sidecar
+//! ```
+//!
+//! A configuration reaches every node within minutes, so each job stands for itself: one that cannot be
+//! rewritten with certainty, or that Prometheus would refuse, keeps its last good form or is left out,
+//! and never stops the others. All here is pure.
+
+mod certificates;
+mod discovery;
+mod guard;
+mod input;
+mod job;
+mod narrowing;
+mod options;
+mod regex;
+mod relabel;
+mod rewrite;
+mod sharding;
+mod url;
+mod variables;
+mod yaml;
+
+pub use discovery::DiscoveryError;
+pub use guard::{Candidate, Guard, Impact, Verdict, Waiting, Waits};
+pub use input::{InputError, text};
+pub use job::Refusal;
+pub use options::Options;
+pub use regex::RegexError;
+pub use relabel::RuleError;
+pub use rewrite::{Config, ConfigError, Fate, Job, Rewriting, rewrite};
+pub use yaml::{Scalar, Yaml, YamlError};
