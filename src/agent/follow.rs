@@ -116,15 +116,15 @@ impl Follower {
             }
         }
         if read != self.read {
+            if let Some(missing) = missing {
+                warn!("the first configuration is without the jobs of a file: {missing}");
+            }
             let rewritten = self.rewrite(&names, &read);
             (self.read, self.impact) = (read, None);
             (self.candidate, self.refused) = match rewritten {
                 Ok(text) => (Some(text), None),
                 Err(why) => (None, Some(why)),
             };
-        }
-        if let Some(missing) = missing {
-            warn!("jobs are missing for now: {missing}");
         }
         self.refused.clone().map_or(Ok(()), Err)
     }
