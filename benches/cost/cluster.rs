@@ -130,8 +130,9 @@ async fn count(api: &Api, path: &str) -> usize {
 
 /// The account with the rights that we ship, and a token for it.
 async fn account(api: &Api) -> String {
-    for object in serde_saphyr::from_multiple::<Value>(include_str!("../../manifests/rbac.yaml"))
-        .expect("YAML")
+    for object in
+        serde_saphyr::from_multiple::<Value>(include_str!("../../manifests/rbac/rbac.yaml"))
+            .expect("YAML")
     {
         api.create(object).await;
     }

@@ -11,9 +11,14 @@ pub(super) fn read(file: &Path) -> io::Result<Vec<u8>> {
     fs::read(file).map_err(|error| named(file, &error))
 }
 
-/// Replaces a file as a whole: a reader sees the old text or the new one, also after a crash.
+/// Replaces a file as a whole: a reader sees the old text or the new one, also after a crash. Its folder is made,
+/// if it is not there: a volume is empty at first.
 pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let mut result = Ok(());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut result = folder.map_or(Ok(()), fs::create_dir_all);
+    if let Err(error) = result {
+        return Err(named(file, &error));
+    }
     for temporary in temporaries(file) {
         result = write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
         if result.is_ok() {

@@ -5,7 +5,7 @@ use super::own_targets::OwnTargets;
 use super::report::report;
 use super::settings::Settings;
 use super::state::AgentState;
-use super::{files, reload::reload};
+use super::{files, reload::reload, stopgap};
 use crate::config::{self, Candidate, Config, Guard, Impact, Verdict, Waiting, Yaml};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -41,13 +41,22 @@ pub(super) struct Follower {
     said: BTreeSet<String>,
     /// What is kept over restarts, as it was written last.
     kept: Waiting,
+    /// When an agent that has nothing gets something to start with; `None` once there is something.
+    stopgap_at: Option<SystemTime>,
 }
 
 impl Follower {
     /// Begins with what an earlier run has written: that is what the agent has.
-    pub(super) fn new(settings: Settings, targets: OwnTargets, state: Arc<AgentState>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        targets: OwnTargets,
+        state: Arc<AgentState>,
+        now: SystemTime,
+    ) -> Self {
         let written = std::fs::read_to_string(&settings.config_out).ok();
-        let applied = written.filter(|text| Config::read(text).is_ok());
+        let stopgap_at = written.is_none().then(|| now + stopgap::AFTER);
+        let applied =
+            written.filter(|text| Config::read(text).is_ok() && !stopgap::is_stopgap(text));
         let kept = Kept::read(settings.state_dir.as_ref());
         let guard = Guard::new(&targets.node, settings.waits, applied, kept);
         let mut follower = Self {
@@ -62,6 +71,7 @@ impl Follower {
             impact: None,
             said: BTreeSet::new(),
             kept,
+            stopgap_at,
         };
         if let Some(applied) = follower.applied() {
             follower.prepare(&applied);
@@ -91,8 +101,29 @@ impl Follower {
         if let Some(trouble) = trouble.filter(|trouble| known.as_ref() != Some(trouble)) {
             warn!("the configuration stays as it is: {trouble}");
         }
+        if self.guard.applied().is_none() && self.stopgap_at.is_some_and(|at| now >= at) {
+            self.stop_the_gap(now);
+        }
         self.keep();
         self.tell(now).await;
+    }
+
+    /// Gives the agent something to start with. It does not count as a configuration: the first good one is
+    /// still applied at once.
+    fn stop_the_gap(&mut self, now: SystemTime) {
+        self.stopgap_at = None;
+        let Settings { config_in, jobs_from, config_out, options, .. } = &self.settings;
+        let main = files::read(config_in).ok();
+        let Some(text) = stopgap::stopgap(main.as_deref(), !jobs_from.is_empty(), options) else {
+            return;
+        };
+        match files::replace(config_out, &text) {
+            Ok(()) => {
+                warn!(file = %config_out.display(), "the agent starts with what there is of a configuration");
+                self.reload_at = self.settings.reload_url.as_ref().map(|_| now);
+            }
+            Err(error) => warn!("the agent has nothing to start with: {error}"),
+        }
     }
 
     /// Reads the files and rewrites them, if they have changed.

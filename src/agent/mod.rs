@@ -17,6 +17,7 @@ mod reload;
 mod report;
 mod settings;
 mod state;
+mod stopgap;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use crate::sidecar::Sidecar;
 use follow::Follower;
 use own_targets::OwnTargets;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Follows the files for good, beside that sidecar.
 pub fn follow(
@@ -39,5 +41,5 @@ pub fn follow(
         snapshots: Arc::clone(&sidecar.snapshots),
         demand: Arc::clone(&sidecar.demand),
     };
-    Follower::new(settings, targets, state).run()
+    Follower::new(settings, targets, state, SystemTime::now()).run()
 }

@@ -45,15 +45,15 @@ impl World {
         };
         let snapshots = Arc::new(Snapshots::new(NODE, EndpointsFrom::default()));
         publish(&snapshots, &[]);
-        let (follower, state) = start(&settings, &snapshots);
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let (follower, state) = start(&settings, &snapshots, now);
         Self { folder, snapshots, state, settings, follower, now }
     }
 
     /// As a new process, which knows of no Pods yet.
     fn restart(&mut self) {
         self.snapshots = Arc::new(Snapshots::new(NODE, EndpointsFrom::default()));
-        (self.follower, self.state) = start(&self.settings, &self.snapshots);
+        (self.follower, self.state) = start(&self.settings, &self.snapshots, self.now);
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
@@ -85,14 +85,18 @@ impl World {
     }
 }
 
-fn start(settings: &Settings, snapshots: &Arc<Snapshots>) -> (Follower, Arc<AgentState>) {
+fn start(
+    settings: &Settings,
+    snapshots: &Arc<Snapshots>,
+    now: SystemTime,
+) -> (Follower, Arc<AgentState>) {
     let state = Arc::new(AgentState::default());
     let targets = OwnTargets {
         node: NODE.to_owned(),
         snapshots: Arc::clone(snapshots),
         demand: Arc::new(Demand::new()),
     };
-    let follower = Follower::new(settings.clone(), targets, Arc::clone(&state));
+    let follower = Follower::new(settings.clone(), targets, Arc::clone(&state), now);
     (follower, state)
 }
 
@@ -355,4 +359,39 @@ async fn a_hundred_edits_a_second_are_few_writes() {
         }
     }
     assert!((1..=7).contains(&world.view().writes), "{} in a minute", world.view().writes);
+}
+
+#[tokio::test]
+async fn an_agent_that_has_nothing_gets_something_to_start_with() {
+    let mut world = World::new();
+    let broken = format!("global: {{external_labels: {{a: $(UNKNOWN)}}}}\n{}", jobs(&["a"]));
+    world.write("in.yaml", &broken);
+    world.step_after(Duration::ZERO).await;
+    assert_eq!(world.out(), "");
+    world.step_after(Duration::from_secs(12)).await;
+    let stopgap = world.out();
+    assert!(
+        stopgap.contains("a: $(UNKNOWN)") && stopgap.contains("scrape_configs: []"),
+        "{stopgap}"
+    );
+    assert!(!world.view().has_config, "readiness goes on waiting");
+
+    // Also for the next run it is no configuration: the first good one is applied at once.
+    world.restart();
+    world.step_after(Duration::from_secs(60)).await;
+    assert_eq!(world.out(), stopgap);
+    world.write("in.yaml", jobs(&["a"]));
+    world.step_after(Duration::from_secs(2)).await;
+    assert_eq!(has_jobs(&world.out()), ["a"]);
+    assert!(world.view().has_config);
+}
+
+#[tokio::test]
+async fn an_agent_that_has_something_keeps_it() {
+    let mut world = World::new();
+    let applied = world.give(&jobs(&["a"])).await;
+    fs::remove_file(&world.settings.config_in).unwrap();
+    world.restart();
+    world.step_after(Duration::from_secs(3600)).await;
+    assert_eq!(world.out(), applied);
 }

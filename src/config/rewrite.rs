@@ -109,6 +109,18 @@ impl Config {
         self.jobs.into_iter().filter_map(named).collect()
     }
 
+    /// Its settings and no job; `None` if there are none, or a key is there twice.
+    pub fn without_jobs(self) -> Option<String> {
+        let mut frame = self.frame;
+        if frame.is_empty() || twice(&frame).is_some() {
+            return None;
+        }
+        if !frame.iter().any(|(key, _)| key.text == SCRAPE_CONFIGS) {
+            frame.push((Scalar::plain(SCRAPE_CONFIGS), Yaml::Sequence(Vec::new())));
+        }
+        Some(Yaml::Mapping(frame).to_string())
+    }
+
     /// What its jobs ask the sidecar at that URL: the job's name, and a role, perhaps with `?` and a query.
     pub fn questions(&self, sd_url: &str) -> impl Iterator<Item = (&str, &str)> {
         let entries = self

@@ -160,6 +160,11 @@ impl ControlPlane {
         write_kubeconfig(self.folder.path(), "other.kubeconfig", url)
     }
 
+    /// Its files and logs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
@@ -184,6 +189,19 @@ impl ControlPlane {
         let mut processes = self.processes.lock().unwrap();
         let at = processes.iter().position(|(of, _)| *of == name).expect("it runs");
         end(&mut processes.remove(at).1);
+    }
+
+    /// Runs kubectl as the administrator; what it printed.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = Command::new(binary("kubectl"))
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .args(arguments)
+            .output()
+            .expect("kubectl can be started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// `/readyz` says yes to everybody only after RBAC is there; kubectl asks as the administrator.

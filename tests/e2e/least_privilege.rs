@@ -1,4 +1,4 @@
-//! The rights in `manifests/rbac.yaml` are enough, and none of them can be taken away.
+//! The rights in `manifests/rbac/rbac.yaml` are enough, and none of them can be taken away.
 
 use super::api::Api;
 use super::block_on;
@@ -32,7 +32,7 @@ pub(crate) fn each_right_is_needed_and_enough(plane: &ControlPlane) {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}),
         )
         .await;
-        let manifests = include_str!("../../manifests/rbac.yaml");
+        let manifests = include_str!("../../manifests/rbac/rbac.yaml");
         let mut role = Value::Null;
         for object in serde_saphyr::from_multiple::<Value>(manifests).expect("YAML") {
             if object["kind"] == "ClusterRole" {

@@ -16,6 +16,7 @@ mod jobs;
 mod least_privilege;
 mod moving;
 mod network;
+mod operator;
 mod oracle;
 mod outage;
 #[expect(dead_code, reason = "shared with the measurements, which read its counts")]
@@ -37,10 +38,12 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test); 9] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("moving::random_changes", moving::random_changes),
+    ("operator::manifests_scrape_their_node", operator::manifests_scrape_their_node),
+    ("operator::renders_what_nodes_can_use", operator::renders_what_nodes_can_use),
     ("whole_path::from_pods_to_remote_write", whole_path::from_pods_to_remote_write),
     (
         "least_privilege::each_right_is_needed_and_enough",

@@ -1,6 +1,6 @@
 //! A network of the tests' own: a namespace in which there is nothing but a loopback device, and that
-//! carries the addresses of Pods too (the API server refuses loopback addresses in slices). It ends with
-//! the process.
+//! carries the addresses of Pods too (the API server refuses loopback addresses in slices). And mounts of
+//! their own, for the volumes of Pods. Both end with the process.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -25,7 +25,7 @@ pub(crate) fn enter() {
     let this = std::env::current_exe().expect("this test has a path");
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let error = unshare
-        .args(["--net", "--", "sh", "-c", SET_UP])
+        .args(["--net", "--mount", "--", "sh", "-c", SET_UP])
         .arg(this)
         .args(arguments)
         .env(WITHIN, "yes")

@@ -207,11 +207,16 @@ impl Oracle {
 
 /// The label profile of a Prometheus binary.
 pub(crate) fn profile_of(binary: &Path) -> Profile {
+    Profile::of_user_agent(&format!("Prometheus/{}", version_of(binary)))
+}
+
+/// What that binary says its version is, without what a distribution adds.
+pub(crate) fn version_of(binary: &Path) -> String {
     let output = Command::new(binary).arg("--version").output().expect("it can be started");
     let text = [output.stdout, output.stderr].concat(); // before 3.0 it is the latter
     let text = String::from_utf8_lossy(&text);
-    let version = text.split("version ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    Profile::of_user_agent(&format!("Prometheus/{}", version.expect("it says its version")))
+    let version = text.split("version ").nth(1).and_then(|rest| rest.split([' ', '+', ',']).next());
+    version.expect("it says its version").to_owned()
 }
 
 /// Our answer in the form in which Prometheus shows targets.

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 const NAMESPACE: &str = "whole-path";
 /// Where the Pods' exporters listen.
-const PORT: u16 = 9100;
+pub(crate) const PORT: u16 = 9100;
 
 pub(crate) fn from_pods_to_remote_write(plane: &ControlPlane) {
     block_on(async {
@@ -34,7 +34,7 @@ pub(crate) fn from_pods_to_remote_write(plane: &ControlPlane) {
             .await;
         let mut exporters = JoinSet::new();
         for number in 1..=3 {
-            exporters.spawn(exporter(number).await);
+            exporters.spawn(exporter(&address(number), number).await);
         }
         api.create(pod(1, NODES[0])).await;
         api.create(pod(2, NODES[0])).await;
@@ -90,8 +90,8 @@ async fn received(receiver: &Prometheus, pods: &[&str]) -> Result<(), String> {
 }
 
 /// An exporter at the address of a Pod.
-async fn exporter(number: u8) -> impl Future<Output = ()> {
-    let address = (address(number), PORT);
+pub(crate) async fn exporter(address: &str, number: u8) -> impl Future<Output = ()> + use<> {
+    let address = (address, PORT);
     let listener =
         TcpListener::bind(address).await.expect("the network namespace has the Pods' addresses");
     async move {

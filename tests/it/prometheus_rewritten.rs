@@ -3,60 +3,15 @@
 //!
 //! Ignored in a plain `cargo test`, because it needs the binary; `.ci/run prometheus` runs it.
 
-use crate::support::http::{eventually, get};
-use crate::support::prometheus::{Discovered, Prometheus, node_of};
+use crate::support::finals::{active, finals, understood, without_sharding};
+use crate::support::http::eventually;
+use crate::support::prometheus::{Prometheus, node_of};
 use crate::support::served::{Served, example_cluster, plain};
 use nodelocal_sd::config::{Config, Fate, Options, rewrite};
-use serde::Deserialize;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 const RENDERED: &str = include_str!("data/rendered.yaml");
-
-/// A target after relabelling: its job and its labels.
-type Final = (String, BTreeMap<String, String>);
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Active {
-    scrape_pool: String,
-    discovered_labels: Discovered,
-    labels: BTreeMap<String, String>,
-}
-
-async fn active(prometheus: &Prometheus) -> Vec<Active> {
-    let body = get(&format!("{}/api/v1/targets?state=active", prometheus.url)).await;
-    let mut answer: Value = serde_json::from_str(&body.expect("an answer")).expect("JSON");
-    serde_json::from_value(answer["data"]["activeTargets"].take()).expect("targets")
-}
-
-fn finals<'a>(targets: impl Iterator<Item = &'a Active>) -> BTreeSet<Final> {
-    targets.map(|target| (target.scrape_pool.clone(), target.labels.clone())).collect()
-}
-
-/// What Prometheus has understood, but for discovery.
-async fn understood(prometheus: &Prometheus) -> String {
-    let body = get(&format!("{}/api/v1/status/config", prometheus.url)).await.expect("an answer");
-    let answer: Value = serde_json::from_str(&body).expect("JSON");
-    let (mut left, mut skipped) = (String::new(), None);
-    for line in answer["data"]["yaml"].as_str().expect("a text").lines() {
-        let indent = line.len() - line.trim_start().len();
-        // A list stands as deep as its key.
-        let inside =
-            |key: usize| indent > key || indent == key && line.trim_start().starts_with("- ");
-        if skipped.is_some_and(inside) {
-            continue;
-        }
-        let discovery = ["kubernetes_sd_configs:", "http_sd_configs:"].contains(&line.trim_start());
-        skipped = discovery.then_some(indent);
-        if !discovery {
-            left.push_str(line);
-            left.push('\n');
-        }
-    }
-    left
-}
 
 #[tokio::test]
 #[ignore = "needs a Prometheus; run by .ci/run prometheus"]
@@ -113,20 +68,4 @@ async fn final_targets_are_the_same() {
     assert!(theirs.lines().any(|line| sharding(&line)));
     assert_eq!(ours.lines().find(sharding), None);
     assert_eq!(without_sharding(&theirs), ours);
-}
-
-/// The configuration as Prometheus prints it, without the rules that the operator puts at the end of each
-/// job.
-fn without_sharding(config: &str) -> String {
-    let mut kept = String::new();
-    let mut skipping = false;
-    for line in config.lines() {
-        let inside = line.starts_with("  - ") || line.starts_with("    ");
-        skipping = line == "  - source_labels: [__address__, __tmp_hash]" || skipping && inside;
-        if !skipping {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-    }
-    kept
 }

@@ -1,6 +1,7 @@
 //! What several themes share.
 
 pub(crate) mod asked;
+pub(crate) mod finals;
 pub(crate) mod http;
 pub(crate) mod objects;
 pub(crate) mod prometheus;

@@ -1,0 +1,11 @@
+//! The real prometheus-operator, and what becomes of its output.
+
+mod broken;
+mod corpus;
+mod deployments;
+mod install;
+mod pod;
+mod rendering;
+
+pub(crate) use deployments::manifests_scrape_their_node;
+pub(crate) use rendering::renders_what_nodes_can_use;
