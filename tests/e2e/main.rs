@@ -38,7 +38,7 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 10] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("moving::random_changes", moving::random_changes),
@@ -48,6 +48,10 @@ const TESTS: [(&str, Test); 9] = [
     (
         "least_privilege::each_right_is_needed_and_enough",
         least_privilege::each_right_is_needed_and_enough,
+    ),
+    (
+        "operator::what_prometheus_refuses_is_left_out",
+        operator::what_prometheus_refuses_is_left_out,
     ),
     ("moving::a_service_that_stops_selecting", moving::a_service_that_stops_selecting),
     (

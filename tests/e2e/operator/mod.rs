@@ -5,7 +5,9 @@ mod corpus;
 mod deployments;
 mod install;
 mod pod;
+mod refused;
 mod rendering;
 
 pub(crate) use deployments::manifests_scrape_their_node;
+pub(crate) use refused::what_prometheus_refuses_is_left_out;
 pub(crate) use rendering::renders_what_nodes_can_use;
