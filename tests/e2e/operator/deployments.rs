@@ -217,11 +217,23 @@ impl World {
         let path = format!(
             "/apis/apps/v1/namespaces/{MONITORING}/daemonsets?fieldSelector=metadata.name%3D{set}"
         );
+        if *kind == "PrometheusAgent" {
+            self.operator_may_write_daemonsets();
+        }
         eventually("the DaemonSet is there", || async {
             let mut found = self.api.get(&path).await;
             found["items"].get_mut(0).map(Value::take).ok_or_else(|| format!("no {set}"))
         })
         .await
+    }
+
+    /// What DaemonSet mode asks of the operator beyond its own ClusterRole.
+    fn operator_may_write_daemonsets(&self) {
+        let operator = format!("system:serviceaccount:{MONITORING}:prometheus-operator");
+        for verb in ["get", "list", "watch", "create", "update", "delete"] {
+            // It fails if the answer is no.
+            self.plane.kubectl(&["auth", "can-i", verb, "daemonsets.apps", "--as", &operator]);
+        }
     }
 
     /// All overlays of that base, tried but not kept.
