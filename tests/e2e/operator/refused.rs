@@ -102,12 +102,12 @@ fn monitors() -> Vec<(&'static str, Value)> {
     let service = |name: &'static str, more: Value, entry: Value| {
         let mut spec = json!({"selector": {}, "endpoints": [entry]});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        (name, monitor("ServiceMonitor", name, spec))
+        (name, monitor("ServiceMonitor", name, &spec))
     };
     let pods = |name: &'static str, mechanism: &str| {
         let spec = json!({"selector": {"matchLabels": {"app": "a"}}, "selectorMechanism": mechanism,
             "podMetricsEndpoints": [{"port": "http"}]});
-        (name, monitor("PodMonitor", name, spec))
+        (name, monitor("PodMonitor", name, &spec))
     };
     vec![
         service("good", json!({}), json!({"port": "http", "basicAuth": basic})),
@@ -129,7 +129,7 @@ fn monitors() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn monitor(kind: &str, name: &str, spec: Value) -> Value {
+fn monitor(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "monitoring.coreos.com/v1", "kind": kind,
         "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec})
 }
