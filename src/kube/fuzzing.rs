@@ -9,6 +9,7 @@
 use super::items::ItemSplitter;
 use super::kind::Kind;
 use super::lines::LineSplitter;
+use super::messages::MessageSplitter;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
 use super::timing::Timing;
@@ -95,6 +96,19 @@ impl Feed {
     fn reflector<K: Kind>(&self) -> Reflector<K> {
         let entry = Arc::clone(self.context.board.of(K::RESOURCE));
         Reflector::new(self.context.clone(), K::scope(&self.context.node), entry)
+    }
+
+    /// What follows from the body of a list of Services as protobuf, if it is a complete one.
+    pub fn messages<'a>(&self, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Change> {
+        let protobuf = Service::PROTOBUF?;
+        let mut reflector = self.reflector::<Service>();
+        let mut messages = MessageSplitter::new(self.object_limit);
+        let mut outcome = ListOutcome::of(Vec::new());
+        for chunk in chunks {
+            messages.push(chunk, |message| reflector.take_message(&protobuf, message, &mut outcome));
+        }
+        messages.finish().ok()?;
+        Some(Service::change(Update::Replace(outcome)))
     }
 
     fn list_of<'a, K: Kind>(&self, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Change> {

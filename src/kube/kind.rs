@@ -2,7 +2,8 @@
 
 use crate::index::{Change, Update};
 use crate::objects::{
-    EndpointSlice, Endpoints, Namespace, Node, Pod, Reach, Resource, Service, SliceOfNode, Stored,
+    EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Pod, ProtobufError, Reach, Resource,
+    Service, SliceOfNode, Stored,
 };
 use form_urlencoded::Serializer;
 use k8s_openapi::api::core::v1 as core;
@@ -20,6 +21,10 @@ pub(super) trait Kind: Stored + Sized + Send + 'static {
     /// Decodes one object, for that node.
     fn decode(object: &[u8], node: &str) -> serde_json::Result<Self>;
 
+    /// How an object of a list is decoded that comes as protobuf; without it, lists are asked for as JSON. Only
+    /// Services have it: theirs is the one list that grows with the cluster.
+    const PROTOBUF: Option<Protobuf<Self>> = None;
+
     /// Endpoints of other nodes that decoding dropped.
     fn dropped_endpoints(&self) -> usize {
         0
@@ -27,6 +32,14 @@ pub(super) trait Kind: Stored + Sized + Send + 'static {
 
     /// The message to the index.
     fn change(update: Update<Self>) -> Change;
+}
+
+/// From protobuf to an object.
+pub(super) struct Protobuf<K> {
+    /// Decodes one object.
+    pub(super) decode: fn(&[u8]) -> Result<K, ProtobufError>,
+    /// Reads who an object is that cannot be decoded.
+    pub(super) key: fn(&[u8]) -> Option<ObjectKey>,
 }
 
 /// What a loop asks the API server for.
@@ -143,6 +156,9 @@ impl Kind for Service {
     fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {
         serde_json::from_slice(object)
     }
+
+    const PROTOBUF: Option<Protobuf<Self>> =
+        Some(Protobuf { decode: Self::from_protobuf, key: Self::key_from_protobuf });
 
     fn change(update: Update<Self>) -> Change {
         Change::Services(update)

@@ -4,12 +4,15 @@ use super::bounded::Piece;
 use super::decode::{self, OBJECT_LIMIT};
 use super::failure::Failure;
 use super::items::{ItemSplitter, ListMeta};
-use super::kind::Kind;
+use super::kind::{Kind, Protobuf};
+use super::messages::MessageSplitter;
 use super::pacer::Turn;
 use super::reflector::{ListFrom, Reflector};
 use super::request::{self, Chunks, Form};
 use crate::index::ListOutcome;
+use crate::objects::ObjectKey;
 use crate::status::{Outcome, Verb};
+use std::fmt::Display;
 use tokio::time::Instant;
 
 /// Pages of fewer would stay below 128 KiB, and the server compresses only what is larger.
@@ -72,11 +75,23 @@ impl<K: Kind> Reflector<K> {
         token: Option<&str>,
         outcome: &mut ListOutcome<K>,
     ) -> Result<ListMeta, Failure> {
-        let form = if self.scope.metadata_only { Form::MetadataList } else { Form::Full };
+        let form = match K::PROTOBUF {
+            _ if self.scope.metadata_only => Form::MetadataList,
+            Some(_) => Form::Compact,
+            None => Form::Full,
+        };
         let request = request::get(&self.list_uri(from, token), form, true)?;
         let until = Instant::now() + self.timing.page;
-        let body = request::send(&self.client, request, self.timing.headers).await?;
-        let mut chunks = Chunks::new(body, self.timing.body_silence, until);
+        let answer = request::send(&self.client, request, self.timing.headers).await?;
+        let protobuf = K::PROTOBUF.filter(|_| request::is_protobuf(&answer));
+        let mut chunks = Chunks::new(answer.into_body(), self.timing.body_silence, until);
+        if let Some(protobuf) = protobuf {
+            let mut messages = MessageSplitter::new(OBJECT_LIMIT);
+            while let Some(chunk) = chunks.next().await? {
+                messages.push(&chunk, |message| self.take_message(&protobuf, message, outcome));
+            }
+            return messages.finish().map_err(Failure::Garbled);
+        }
         let mut items = ItemSplitter::new(OBJECT_LIMIT);
         while let Some(chunk) = chunks.next().await? {
             items.push(&chunk, |item| self.take(item, outcome));
@@ -107,19 +122,47 @@ impl<K: Kind> Reflector<K> {
     pub(super) fn take(&mut self, item: Piece<'_>, outcome: &mut ListOutcome<K>) {
         let (text, problem) = match item {
             Piece::Whole(text) => match K::decode(text, &self.node) {
-                Ok(object) => {
-                    self.entry().count_dropped_endpoints(object.dropped_endpoints());
-                    self.bad_objects.remove(object.key());
-                    outcome.objects.push(object);
-                    return;
-                }
+                Ok(object) => return self.keep(object, outcome),
                 Err(error) => (text, Some(error)),
             },
             Piece::TooLong(text) => (text, None),
         };
         let head = decode::head(text).filter(|head| !head.key.name.is_empty());
-        let key = head.map(|head| head.key);
-        self.report_bad_object(key.as_ref(), problem.as_ref());
+        let problem = problem.as_ref().map(|error| error as &dyn Display);
+        self.leave_out(head.map(|head| head.key), problem, outcome);
+    }
+
+    pub(super) fn take_message(
+        &mut self,
+        protobuf: &Protobuf<K>,
+        message: Piece<'_>,
+        outcome: &mut ListOutcome<K>,
+    ) {
+        let (text, problem) = match message {
+            Piece::Whole(text) => match (protobuf.decode)(text) {
+                Ok(object) => return self.keep(object, outcome),
+                Err(error) => (text, Some(error)),
+            },
+            Piece::TooLong(text) => (text, None),
+        };
+        let problem = problem.as_ref().map(|error| error as &dyn Display);
+        self.leave_out((protobuf.key)(text), problem, outcome);
+    }
+
+    fn keep(&mut self, object: K, outcome: &mut ListOutcome<K>) {
+        self.entry().count_dropped_endpoints(object.dropped_endpoints());
+        self.bad_objects.remove(object.key());
+        outcome.objects.push(object);
+    }
+
+    /// Of an object that cannot be read, the last good state stays.
+    fn leave_out(
+        &mut self,
+        key: Option<ObjectKey>,
+        problem: Option<&dyn Display>,
+        outcome: &mut ListOutcome<K>,
+    ) {
+        self.report_bad_object(key.as_ref(), problem);
         match key {
             Some(key) => outcome.undecodable.push(key),
             None => outcome.unnamed = true,

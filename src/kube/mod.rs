@@ -23,6 +23,7 @@ mod items;
 mod kind;
 mod lines;
 mod list;
+mod messages;
 mod owners;
 mod pacer;
 mod reflector;

@@ -164,7 +164,7 @@ impl OwnerReader {
         let uri = format!("/apis/{group}/v1/namespaces/{namespace}/{resource}/{name}");
         let until = Instant::now() + timing.page;
         let request = request::get(&uri, Form::Metadata, true)?;
-        let body = request::send(client, request, timing.headers).await?;
+        let body = request::send(client, request, timing.headers).await?.into_body();
         let text = Chunks::new(body, timing.body_silence, until).all(OBJECT_LIMIT).await?;
         serde_json::from_slice(&text)
             .map(|object: Object| object.metadata)

@@ -10,6 +10,7 @@ use crate::index::{Change, Update};
 use crate::objects::{ObjectKey, Resource};
 use crate::status::{Board, Entry, Phase, Verb};
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -251,7 +252,7 @@ impl<K: Kind> Reflector<K> {
     pub(super) fn report_bad_object(
         &mut self,
         key: Option<&ObjectKey>,
-        problem: Option<&serde_json::Error>,
+        problem: Option<&dyn Display>,
     ) {
         match problem {
             Some(_) => self.entry().count_undecodable(),
@@ -262,7 +263,8 @@ impl<K: Kind> Reflector<K> {
         });
         if !known {
             let name = key.map_or_else(|| "without a name".to_owned(), ToString::to_string);
-            let problem = problem.map_or_else(|| "it is too large".to_owned(), ToString::to_string);
+            let problem =
+                problem.map_or_else(|| "it is too large".to_owned(), |problem| problem.to_string());
             warn!(resource = %K::RESOURCE, object = %name, problem,
                 "an object cannot be read; its last good state is kept");
         }

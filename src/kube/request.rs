@@ -21,6 +21,8 @@ pub(super) struct Chunks {
 pub(super) enum Form {
     /// Whole.
     Full,
+    /// Whole, and as protobuf, if the server has that form of it.
+    Compact,
     /// Its metadata.
     Metadata,
     /// The metadata of each item of a list.
@@ -37,6 +39,7 @@ const MESSAGE_LIMIT: usize = 300;
 pub(super) fn get(uri: &str, form: Form, compressed: bool) -> Result<http::Request<Body>, Failure> {
     let accept = match form {
         Form::Full => "application/json",
+        Form::Compact => "application/vnd.kubernetes.protobuf, application/json",
         Form::Metadata => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
         Form::MetadataList => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
     };
@@ -52,14 +55,14 @@ pub(super) async fn send(
     client: &kube::Client,
     request: http::Request<Body>,
     headers: Duration,
-) -> Result<Body, Failure> {
+) -> Result<http::Response<Body>, Failure> {
     let answer = timeout(headers, client.send(request))
         .await
         .map_err(|_| Failure::NoAnswer { after: headers })?
         .map_err(|error| Failure::Connection(chain(&error)))?;
     let status = answer.status();
     if status.is_success() {
-        return Ok(answer.into_body());
+        return Ok(answer);
     }
     let retry_after = answer
         .headers()
@@ -68,6 +71,13 @@ pub(super) async fn send(
         .map(Duration::from_secs);
     let text = beginning(answer.into_body(), headers).await;
     Err(refusal(status, retry_after, &text))
+}
+
+/// Whether an answer is protobuf.
+pub(super) fn is_protobuf(answer: &http::Response<Body>) -> bool {
+    let content_type = answer.headers().get(http::header::CONTENT_TYPE);
+    content_type
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/vnd.kubernetes.protobuf"))
 }
 
 /// The failure that a `Status` object, or whatever a proxy sends in its place, stands for.

@@ -58,7 +58,7 @@ async fn read(context: &Context) -> Result<u32, Failure> {
     let Context { client, timing, .. } = context;
     let until = Instant::now() + timing.page;
     let request = request::get("/version", Form::Full, true)?;
-    let body = request::send(client, request, timing.headers).await?;
+    let body = request::send(client, request, timing.headers).await?.into_body();
     let text = Chunks::new(body, timing.body_silence, until).all(OBJECT_LIMIT).await?;
     let garbled = |error: &dyn std::fmt::Display| Failure::Garbled(error.to_string());
     let Version { minor } = serde_json::from_slice(&text).map_err(|error| garbled(&error))?;

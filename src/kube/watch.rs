@@ -58,7 +58,7 @@ impl<K: Kind> Reflector<K> {
     ) -> Result<Body, Failure> {
         let form = if self.scope.metadata_only { Form::Metadata } else { Form::Full };
         let request = request::get(&self.watch_uri(version, length), form, false)?;
-        request::send(&self.client, request, headers).await
+        Ok(request::send(&self.client, request, headers).await?.into_body())
     }
 
     async fn read(

@@ -3,7 +3,7 @@
 //! follows what is served and not what the API server sends.
 //!
 //! Plain values: nothing here knows a client, a clock or a runtime. Each type decodes from the
-//! API server's JSON and compares by content, so that an update can say whether it changed
+//! API server's JSON (Services also from protobuf) and compares by content, so that an update can say whether it changed
 //! anything.
 
 mod endpoints;
@@ -15,6 +15,7 @@ mod pod;
 mod reach;
 mod resource;
 mod service;
+mod service_protobuf;
 mod slice;
 mod store;
 mod string_map;
@@ -31,6 +32,7 @@ pub use pod::{Container, ContainerPort, Pod};
 pub use reach::Reach;
 pub use resource::{Resource, ResourceSet};
 pub use service::{Service, ServicePort, TargetPort};
+pub use service_protobuf::ProtobufError;
 pub use slice::{
     Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,
     SliceOfNode, SlicePort,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A Service, with the fields that its endpoints, and the targets of these, need. There are as many
 /// as the cluster has, so text that other Services have too is shared with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "ServiceJson")]
+#[serde(from = "ServiceWire")]
 pub struct Service {
     /// Metadata, without uid and controller: no label shows those of a Service.
     pub meta: Metadata,
@@ -55,47 +55,48 @@ pub enum TargetPort {
     Name(Arc<str>),
 }
 
+/// A Service as it is sent, in JSON or as protobuf.
 #[derive(Deserialize)]
-struct ServiceJson {
-    metadata: Metadata,
+pub(super) struct ServiceWire {
+    pub(super) metadata: Metadata,
     #[serde(default, deserialize_with = "null_as_default")]
-    spec: SpecJson,
+    pub(super) spec: SpecWire,
 }
 
 // camelCase would look for `clusterIp`.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct SpecJson {
+pub(super) struct SpecWire {
     #[serde(rename = "type", deserialize_with = "null_as_default")]
-    kind: Box<str>,
+    pub(super) kind: Box<str>,
     #[serde(rename = "clusterIP", deserialize_with = "null_as_default")]
-    cluster_ip: Box<str>,
+    pub(super) cluster_ip: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
-    ip_family_policy: Box<str>,
+    pub(super) ip_family_policy: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
-    ip_families: Vec<Box<str>>,
-    selector: StringMap,
+    pub(super) ip_families: Vec<Box<str>>,
+    pub(super) selector: StringMap,
     #[serde(deserialize_with = "null_as_default")]
-    ports: Vec<PortJson>,
+    pub(super) ports: Vec<PortWire>,
     #[serde(deserialize_with = "null_as_default")]
-    publish_not_ready_addresses: bool,
+    pub(super) publish_not_ready_addresses: bool,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct PortJson {
+pub(super) struct PortWire {
     #[serde(deserialize_with = "null_as_default")]
-    name: Box<str>,
+    pub(super) name: Box<str>,
     #[serde(deserialize_with = "null_as_default")]
-    port: i32,
-    protocol: Option<Box<str>>,
-    app_protocol: Option<Box<str>>,
-    target_port: Option<NumberOrName>,
+    pub(super) port: i32,
+    pub(super) protocol: Option<Box<str>>,
+    pub(super) app_protocol: Option<Box<str>>,
+    pub(super) target_port: Option<NumberOrName>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum NumberOrName {
+pub(super) enum NumberOrName {
     Number(i32),
     Name(Box<str>),
 }
@@ -115,8 +116,8 @@ impl Stored for Service {
     }
 }
 
-impl From<ServiceJson> for Service {
-    fn from(ServiceJson { metadata, spec }: ServiceJson) -> Self {
+impl From<ServiceWire> for Service {
+    fn from(ServiceWire { metadata, spec }: ServiceWire) -> Self {
         Self {
             meta: Metadata { uid: Box::default(), controller: None, ..metadata },
             kind: interned(&spec.kind),
@@ -132,9 +133,9 @@ impl From<ServiceJson> for Service {
 
 // === impl ServicePort ===
 
-impl From<PortJson> for ServicePort {
+impl From<PortWire> for ServicePort {
     /// With the defaults that the API server fills in.
-    fn from(port: PortJson) -> Self {
+    fn from(port: PortWire) -> Self {
         Self {
             name: interned(&port.name),
             number: port.port,
