@@ -11,11 +11,14 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
+    refusals: u32,
 }
 
 const FIRST: Duration = Duration::from_secs(2);
 const BASE: Duration = Duration::from_millis(800);
 const MOST: Duration = Duration::from_secs(30);
+/// So many refusals may be those of an API server that has just started.
+const DOUBTED: u32 = 4;
 
 impl Backoff {
     /// The delay after one more failure.
@@ -28,9 +31,16 @@ impl Backoff {
         part_of(bound)
     }
 
+    /// One more refusal that only a person can help with. Whether it is believed: an API server that has just
+    /// started refuses what it allows a few seconds later, when it has read all its RBAC rules.
+    pub(super) fn believes_refusal(&mut self) -> bool {
+        self.refusals += 1;
+        self.refusals > DOUBTED
+    }
+
     /// All is well again.
     pub(super) fn calm(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 }
 
@@ -49,5 +59,14 @@ mod tests {
         assert!(later > Duration::from_secs(600), "a hundred delays of 15 s on average");
         backoff.calm();
         assert!(backoff.next() <= FIRST);
+    }
+
+    #[test]
+    fn the_first_refusals_are_doubted() {
+        let mut backoff = Backoff::default();
+        let mut believed = || (0..6).map(|_| backoff.believes_refusal()).collect::<Vec<_>>();
+        assert_eq!(believed(), [false, false, false, false, true, true]);
+        backoff.calm();
+        assert!(!backoff.believes_refusal());
     }
 }

@@ -105,7 +105,8 @@ impl Feed {
         let mut messages = MessageSplitter::new(self.object_limit);
         let mut outcome = ListOutcome::of(Vec::new());
         for chunk in chunks {
-            messages.push(chunk, |message| reflector.take_message(&protobuf, message, &mut outcome));
+            messages
+                .push(chunk, |message| reflector.take_message(&protobuf, message, &mut outcome));
         }
         messages.finish().ok()?;
         Some(Service::change(Update::Replace(outcome)))

@@ -263,8 +263,7 @@ impl<K: Kind> Reflector<K> {
         });
         if !known {
             let name = key.map_or_else(|| "without a name".to_owned(), ToString::to_string);
-            let problem =
-                problem.map_or_else(|| "it is too large".to_owned(), |problem| problem.to_string());
+            let problem = problem.map_or_else(|| "it is too large".to_owned(), ToString::to_string);
             warn!(resource = %K::RESOURCE, object = %name, problem,
                 "an object cannot be read; its last good state is kept");
         }
@@ -291,7 +290,8 @@ impl<K> Deref for Reflector<K> {
 pub(super) fn delay_after(failure: &Failure, backoff: &mut Backoff, timing: &Timing) -> Duration {
     let mut delay = backoff.next();
     if failure.needs_help() {
-        delay = delay.max(timing.forbidden + part_of(timing.forbidden / 4));
+        let wait = if backoff.believes_refusal() { timing.forbidden } else { timing.doubted };
+        delay = delay.max(wait + part_of(wait / 4));
     }
     if let Some(asked) = failure.retry_after() {
         let asked = asked.min(MOST_RETRY_AFTER);

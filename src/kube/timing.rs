@@ -38,6 +38,8 @@ pub struct Timing {
     pub watch_overrun: Duration,
     /// The least wait after 403 or 404: somebody has to change something first.
     pub forbidden: Duration,
+    /// The same after the first few, which may be those of an API server that has just started.
+    pub doubted: Duration,
     /// A watch that lived this long after a complete list proves that all is well again.
     pub calm: Duration,
 }
@@ -58,6 +60,7 @@ impl Default for Timing {
             watch_length: Duration::from_secs(30 * 60),
             watch_overrun: Duration::from_secs(10),
             forbidden: Duration::from_secs(60),
+            doubted: Duration::from_secs(1),
             calm: Duration::from_secs(60),
         }
     }
