@@ -5,9 +5,11 @@ use super::own_targets::OwnTargets;
 use super::report::report;
 use super::settings::Settings;
 use super::state::AgentState;
-use super::{files, reload::reload, stopgap};
+use super::stopgap::{self, Stopgap};
+use super::{files, reload::reload};
 use crate::config::{self, Candidate, Config, Guard, Impact, Verdict, Waiting, Yaml};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -53,10 +55,14 @@ impl Follower {
         state: Arc<AgentState>,
         now: SystemTime,
     ) -> Self {
-        let written = std::fs::read_to_string(&settings.config_out).ok();
-        let stopgap_at = written.is_none().then(|| now + stopgap::AFTER);
-        let applied =
-            written.filter(|text| Config::read(text).is_ok() && !stopgap::is_stopgap(text));
+        let written = std::fs::read_to_string(&settings.config_out);
+        // A file that cannot be read may still be good.
+        let has_none = match &written {
+            Ok(text) => Config::read(text).is_err(),
+            Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        };
+        let stopgap_at = has_none.then(|| now + stopgap::AFTER);
+        let applied = written.ok().filter(|text| !has_none && !stopgap::is_stopgap(text));
         let kept = Kept::read(settings.state_dir.as_ref());
         let guard = Guard::new(&targets.node, settings.waits, applied, kept);
         let mut follower = Self {
@@ -97,33 +103,55 @@ impl Follower {
         if self.candidate.is_none() {
             self.state.lock().held_until = None;
         }
+        let trouble = self.write_again().err().or(trouble);
         let known = std::mem::replace(&mut self.state.lock().trouble, trouble.clone());
         if let Some(trouble) = trouble.filter(|trouble| known.as_ref() != Some(trouble)) {
             warn!("the configuration stays as it is: {trouble}");
         }
-        if self.guard.applied().is_none() && self.stopgap_at.is_some_and(|at| now >= at) {
-            self.stop_the_gap(now);
+        if self.guard.applied().is_none()
+            && self.stopgap_at.is_some_and(|at| now >= at)
+            && let Err(error) = self.stop_the_gap(now)
+        {
+            warn!("the agent has nothing to start with: {error}");
         }
         self.keep();
         self.tell(now).await;
     }
 
-    /// Gives the agent something to start with. It does not count as a configuration: the first good one is
-    /// still applied at once.
-    fn stop_the_gap(&mut self, now: SystemTime) {
-        self.stopgap_at = None;
-        let Settings { config_in, jobs_from, config_out, options, .. } = &self.settings;
+    /// Somebody may have taken the file away.
+    fn write_again(&mut self) -> Result<(), String> {
+        let file = &self.settings.config_out;
+        match self.guard.applied() {
+            Some(applied) if !file.exists() => {
+                warn!(file = %file.display(), "the configuration is gone: it is written again");
+                files::replace(file, applied).map_err(|error| error.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the agent something to start with. Without jobs it does not count as a configuration: the first
+    /// good one is still applied at once.
+    fn stop_the_gap(&mut self, now: SystemTime) -> Result<(), String> {
+        let Settings { config_in, config_out, options, .. } = &self.settings;
         let main = files::read(config_in).ok();
-        let Some(text) = stopgap::stopgap(main.as_deref(), !jobs_from.is_empty(), options) else {
-            return;
-        };
-        match files::replace(config_out, &text) {
-            Ok(()) => {
-                warn!(file = %config_out.display(), "the agent starts with what there is of a configuration");
+        match stopgap::stopgap(main.as_deref(), options) {
+            None => {}
+            Some(Stopgap::OwnJobs(text)) => {
+                warn!(file = %config_out.display(),
+                    "no usable configuration yet: the agent gets the jobs of {} alone", config_in.display());
+                self.candidate = Some(text);
+                self.apply(now)?;
+            }
+            Some(Stopgap::NoJobs(text)) => {
+                files::replace(config_out, &text).map_err(|error| error.to_string())?;
+                warn!(file = %config_out.display(),
+                    "no usable configuration yet: the agent gets settings without jobs to start with");
                 self.reload_at = self.settings.reload_url.as_ref().map(|_| now);
             }
-            Err(error) => warn!("the agent has nothing to start with: {error}"),
         }
+        self.stopgap_at = None;
+        Ok(())
     }
 
     /// Reads the files and rewrites them, if they have changed.

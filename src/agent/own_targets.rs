@@ -1,11 +1,11 @@
 //! What a rewritten configuration finds on this node.
 
-use crate::config::{Config, Impact, Options};
+use crate::config::{Config, Expressions, Impact, Labels, Options, Question, Relabelling, Yaml};
 use crate::demand::Demand;
 use crate::index::{Snapshot, Snapshots};
 use crate::objects::{Resource, ResourceSet};
 use crate::sd;
-use crate::targets::{Profile, Query, build};
+use crate::targets::{Profile, Query, Target, build};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -25,14 +25,16 @@ impl OwnTargets {
 
     /// What the jobs of a rewritten configuration need. It is watched from now on.
     pub(super) fn needs(&self, config: &Config, options: &Options) -> ResourceSet {
-        let needs = |(_, query): (String, Query)| query.resources(options.endpoints_from).iter();
-        let needs: ResourceSet = self.queries(config, options).flat_map(needs).collect();
+        let needs = |(_, query): (Question<'_>, Query)| query.resources(options.endpoints_from);
+        let needs: ResourceSet =
+            self.queries(config, options).flat_map(|asked| needs(asked).iter()).collect();
         self.demand.need(needs);
         needs
     }
 
     /// How many targets this node has with the one configuration, and how many of them with the other one,
-    /// too; nothing, before own Pods have synced. A target is a job and an address.
+    /// too; nothing, before own Pods have synced. A target is a job and an address that its rules keep: other
+    /// labels make it no other target.
     pub(super) fn compare(
         &self,
         applied: &Config,
@@ -44,41 +46,69 @@ impl OwnTargets {
         if !snapshot.synced.contains(Resource::Pods) {
             return None;
         }
-        let before = self.targets(applied, options, &snapshot);
-        let after = self.targets(candidate, options, &snapshot);
+        let mut expressions = Expressions::default();
+        let before = self.targets(applied, options, &snapshot, &mut expressions);
+        let after = self.targets(candidate, options, &snapshot, &mut expressions);
         Some(Impact { before: before.len(), left: before.intersection(&after).count() })
     }
 
-    /// What the jobs find here before relabelling. A question that cannot be answered yet is one target, so
-    /// that one forbidden resource does not hide what becomes of the others.
+    /// What the jobs find here. A question that cannot be answered yet is one target, so that one forbidden
+    /// resource does not hide what becomes of the others.
     fn targets(
         &self,
         config: &Config,
         options: &Options,
         snapshot: &Snapshot,
+        expressions: &mut Expressions,
     ) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
-        for (job, query) in self.queries(config, options) {
+        for (Question { job, name, .. }, query) in self.queries(config, options) {
             let needed = query.resources(options.endpoints_from);
-            if needed.minus(snapshot.synced).is_empty() {
-                let own = build(snapshot, &query, Profile::Latest).own;
-                found.extend(own.into_iter().map(|target| (job.clone(), target.address)));
-            } else {
-                found.insert((job, String::new()));
+            if !needed.minus(snapshot.synced).is_empty() {
+                found.insert((name.to_owned(), String::new()));
+                continue;
+            }
+            let relabelling = Relabelling::of(job, expressions);
+            for target in build(snapshot, &query, Profile::Latest).own {
+                if relabelling.apply(labels(&target, job)).is_some() {
+                    found.insert((name.to_owned(), target.address));
+                }
             }
         }
         found
     }
 
-    /// Each question with the name of its job.
-    fn queries(&self, config: &Config, options: &Options) -> impl Iterator<Item = (String, Query)> {
-        let parse = |(job, question): (&str, &str)| {
-            let filled = question.replace("$(NODE_NAME)", &self.node);
+    /// Each question, and what it means.
+    fn queries<'a>(
+        &self,
+        config: &'a Config,
+        options: &'a Options,
+    ) -> impl Iterator<Item = (Question<'a>, Query)> {
+        let parse = |asked: Question<'a>| {
+            let filled = asked.question.replace("$(NODE_NAME)", &self.node);
             let (role, query) = filled.split_once('?').unwrap_or((&filled, ""));
             // One that another version has written may mean nothing to this one.
             let query = sd::parse(role, Some(query), options.endpoints_from).ok()?;
-            Some((job.to_owned(), query))
+            Some((asked, query))
         };
         config.questions(&options.sd_url).filter_map(parse)
     }
+}
+
+/// The labels that a target has when the rules begin: what is discovered, and what the job says of all.
+fn labels(target: &Target, job: &Yaml) -> Labels {
+    let discovered =
+        target.labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    let said = |key: &str, otherwise: &str| {
+        let said = job.get(key).and_then(Yaml::text).filter(|text| !text.is_empty());
+        said.unwrap_or(otherwise).to_owned()
+    };
+    let usual = [
+        ("__address__", target.address.clone()),
+        ("job", said("job_name", "")),
+        ("__scheme__", said("scheme", "http")),
+        ("__metrics_path__", said("metrics_path", "/metrics")),
+    ];
+    let usual = usual.map(|(name, value)| (name.to_owned(), value));
+    usual.into_iter().chain(discovered).collect() // a target's own label wins
 }

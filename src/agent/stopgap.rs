@@ -21,25 +21,29 @@ pub(super) fn is_stopgap(text: &str) -> bool {
     text.starts_with(MARK)
 }
 
-/// What is certain of the main file, if it could be read.
-///
-/// The main file's own jobs, if it is more files that are wrong. Else its settings without jobs; but only
-/// where there are no more files: with them (prometheus-operator's own DaemonSet) the main file is what
-/// the agent has started with already, and that is more.
-pub(super) fn stopgap(main: Option<&[u8]>, has_others: bool, options: &Options) -> Option<String> {
-    let certain = certain(main, has_others, options)?;
-    Some(format!("{MARK}{certain}"))
+/// What there is to start with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stopgap {
+    /// The main file's own jobs, where it is more files that are wrong.
+    OwnJobs(String),
+    /// Its settings without jobs, or nothing at all.
+    NoJobs(String),
 }
 
-fn certain(main: Option<&[u8]>, has_others: bool, options: &Options) -> Option<String> {
+/// What is certain of the main file, if it could be read. Where there are more files
+/// (prometheus-operator's own DaemonSet), the agent has started with the main one already: anything less
+/// than its jobs would be less than it has.
+pub(super) fn stopgap(main: Option<&[u8]>, options: &Options) -> Option<Stopgap> {
     let config = main
         .and_then(|bytes| config::text(bytes.to_vec()).ok())
         .and_then(|text| Config::read(&text).ok());
-    if has_others {
+    if options.has_more_files {
         let rewritten = config::rewrite(config?, Vec::new(), options, &BTreeMap::new());
-        return rewritten.ok().map(|rewriting| rewriting.config.to_string());
+        return rewritten.ok().map(|rewriting| Stopgap::OwnJobs(rewriting.config.to_string()));
     }
-    Some(config.and_then(Config::without_jobs).unwrap_or_else(|| NOTHING.to_owned()))
+    let settings = config.and_then(|config| config.without_jobs(options));
+    let settings = settings.unwrap_or_else(|| NOTHING.to_owned());
+    Some(Stopgap::NoJobs(format!("{MARK}{settings}")))
 }
 
 #[cfg(test)]
@@ -50,25 +54,32 @@ mod tests {
     fn as_much_as_is_certain() {
         let good = "global: {scrape_interval: 1m}\nscrape_configs: [{job_name: a}]\n";
         let variable = good.replace("1m", "$(UNKNOWN)");
-        let without = |interval: &str| {
-            format!("global:\n  scrape_interval: {interval}\nscrape_configs: []\n")
-        };
+        let more = format!("{variable}remote_write: []\n");
         let own = "global:\n  scrape_interval: 1m\nscrape_configs:\n- job_name: a\n";
-        for (name, main, has_others, expected) in [
-            ("another file is wrong", Some(good), true, Some(own.to_owned())),
+        let settings = "global:\n  scrape_interval: 1m\nscrape_configs: []\n";
+        let own_jobs = |text: &str| Some(Stopgap::OwnJobs(text.to_owned()));
+        let no_jobs = |text: &str| Some(Stopgap::NoJobs(format!("{MARK}{text}")));
+        for (name, main, has_more_files, expected) in [
+            ("another file is wrong", Some(good), true, own_jobs(own)),
             ("so is the main file", Some(&*variable), true, None),
             ("no file can be read", None, true, None),
-            ("a variable", Some(&variable), false, Some(without("$(UNKNOWN)"))),
-            ("a key twice", Some("global: {}\nglobal: {}\n"), false, Some(NOTHING.to_owned())),
-            ("no YAML", Some("a: [\n"), false, Some(NOTHING.to_owned())),
-            ("an empty file", Some(""), false, Some(NOTHING.to_owned())),
-            ("a list of jobs", Some("- job_name: a\n"), false, Some(NOTHING.to_owned())),
-            ("no file", None, false, Some(NOTHING.to_owned())),
+            ("nothing is wrong with it", Some(good), false, no_jobs(settings)),
+            ("a variable", Some(&variable), false, no_jobs("scrape_configs: []\n")),
+            (
+                "a variable in one place",
+                Some(&more),
+                false,
+                no_jobs("scrape_configs: []\nremote_write: []\n"),
+            ),
+            ("a key twice", Some("global: {}\nglobal: {}\n"), false, no_jobs(NOTHING)),
+            ("no YAML", Some("a: [\n"), false, no_jobs(NOTHING)),
+            ("an empty file", Some(""), false, no_jobs(NOTHING)),
+            ("a list of jobs", Some("- job_name: a\n"), false, no_jobs(NOTHING)),
+            ("no file", None, false, no_jobs(NOTHING)),
         ] {
-            let given = stopgap(main.map(str::as_bytes), has_others, &Options::default());
-            assert!(given.as_deref().is_none_or(is_stopgap), "{name}");
-            let given = given.map(|text| text.replacen(MARK, "", 1));
-            assert_eq!(given, expected, "{name}");
+            let options = Options { has_more_files, ..Options::default() };
+            assert_eq!(stopgap(main.map(str::as_bytes), &options), expected, "{name}");
         }
+        assert!(is_stopgap(&format!("{MARK}{NOTHING}")) && !is_stopgap(own));
     }
 }

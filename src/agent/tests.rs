@@ -364,7 +364,8 @@ async fn a_hundred_edits_a_second_are_few_writes() {
 #[tokio::test]
 async fn an_agent_that_has_nothing_gets_something_to_start_with() {
     let mut world = World::new();
-    let broken = format!("global: {{external_labels: {{a: $(UNKNOWN)}}}}\n{}", jobs(&["a"]));
+    let settings = "global: {external_labels: {a: $(UNKNOWN)}}\nremote_write: []\n";
+    let broken = format!("{settings}{}", jobs(&["a"]));
     world.write("in.yaml", &broken);
     world.step_after(Duration::ZERO).await;
     assert_eq!(world.out(), "");
@@ -394,4 +395,60 @@ async fn an_agent_that_has_something_keeps_it() {
     world.restart();
     world.step_after(Duration::from_secs(3600)).await;
     assert_eq!(world.out(), applied);
+}
+
+#[tokio::test]
+async fn an_agent_with_jobs_of_its_own_starts_with_these() {
+    let mut world = World::new();
+    world.settings.jobs_from = vec![world.write("more.yaml", "a: [")];
+    world.settings.options.has_more_files = true;
+    world.settings.options.certs_dir = Some("/elsewhere".to_owned());
+    world.restart();
+    publish(&world.snapshots, &[]);
+    let tls = "  tls_config: {ca_file: /etc/prometheus/certs/ca}\n";
+    world.write("in.yaml", format!("{}{tls}", jobs(&["a"])));
+    world.step_after(Duration::ZERO).await;
+    assert_eq!(world.out(), "");
+    world.step_after(Duration::from_secs(12)).await;
+    assert_eq!(has_jobs(&world.out()), ["a"]);
+    assert!(world.out().contains("/etc/prometheus/certs/ca"), "its certificates lie where it says");
+    // It counts: what is good of it is kept when it turns bad.
+    world.write("more.yaml", jobs(&["b"]));
+    assert_eq!(has_jobs(&world.give(&jobs(&["a"]).replace("role", "rule")).await), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_stopgap_that_cannot_be_written_is_tried_again() {
+    let mut world = World::new();
+    let out = world.folder.path().join("out");
+    fs::remove_dir(&out).unwrap();
+    fs::write(&out, "no folder").unwrap();
+    world.restart();
+    world.step_after(Duration::from_secs(12)).await;
+    fs::remove_file(&out).unwrap();
+    world.step_after(Duration::from_secs(2)).await;
+    assert!(world.out().ends_with("scrape_configs: []\n"), "{}", world.out());
+}
+
+#[tokio::test]
+async fn a_file_that_is_taken_away_comes_back() {
+    let mut world = World::new();
+    let applied = world.give(&jobs(&["a"])).await;
+    fs::remove_file(&world.settings.config_out).unwrap();
+    world.step_after(Duration::from_secs(2)).await;
+    assert_eq!(world.out(), applied);
+}
+
+#[tokio::test]
+async fn rules_that_drop_targets_remove_them() {
+    let mut world = World::new();
+    publish(&world.snapshots, &["a", "b"]);
+    let with = |rule: &str| format!("{}  relabel_configs: [{rule}]\n", jobs(&["b", "a"]));
+    world.give(&with("{target_label: x, replacement: y}")).await;
+    let before = world.out();
+    let now_labelled = world.give(&with("{target_label: x, replacement: z}")).await;
+    assert_ne!(now_labelled, before, "other labels make no other target");
+    let drops = with("{source_labels: [__meta_kubernetes_namespace], regex: a, action: drop}");
+    assert_eq!(world.give(&drops).await, now_labelled, "it would remove one of two");
+    assert!(world.view().held_until.is_some());
 }

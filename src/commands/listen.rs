@@ -5,7 +5,7 @@ use crate::agent::AgentState;
 use crate::http::{Admin, App, HttpSd, Limits, raise_open_file_limit, serve};
 use crate::sd::Compat;
 use crate::sidecar::Sidecar;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,8 +17,14 @@ pub(super) struct Listeners {
     pub(super) admin: TcpListener,
 }
 
-/// Binds, or says which flag to change.
+/// Binds, or says which flag to change. All addresses, `0.0.0.0`, are those of IPv6 too, where the system has
+/// it: a kubelet probes a Pod at whichever address it has.
 pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, CommandError> {
+    if address.ip() == Ipv4Addr::UNSPECIFIED
+        && let Ok(listener) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port())).await
+    {
+        return Ok(listener);
+    }
     TcpListener::bind(address)
         .await
         .map_err(|error| CommandError::Failure(format!("{flag} {address}: {error}")))

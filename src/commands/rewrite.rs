@@ -73,6 +73,7 @@ pub(super) fn options(
         keep_other_clusters: args.keep_other_clusters,
         keep_cluster_roles: args.keep_cluster_roles,
         certs_dir: args.certs_dir.clone(),
+        has_more_files: false, // where some are named, the caller says so
         variables: args.variables.clone(),
         endpoints_from,
     })

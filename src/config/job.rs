@@ -23,6 +23,11 @@ pub enum Refusal {
     /// More than one way to authenticate.
     #[error("it has more than one authentication: {}", .0.join(" and "))]
     Authentications(Vec<&'static str>),
+    /// A timeout that is longer than the interval.
+    #[error(
+        "its scrape_timeout is longer than its scrape_interval, or than that of the main file's global"
+    )]
+    Timeout,
     /// A rule that Prometheus refuses.
     #[error("{list}, rule {number}: {error}")]
     Rule {

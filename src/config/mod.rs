@@ -3,7 +3,7 @@
 //! ```text
 //! text ──▶ yaml ──▶ Config ──▶ job::rewrite, each job by itself ──▶ yaml ──▶ text
 //!                                │
-//!                                ├─ relabel, regex   what Prometheus would refuse
+//!                                ├─ relabel, regex, timing   what Prometheus would refuse
 //!                                ├─ sharding         the operator's rules that go
 //!                                ├─ discovery        what an entry asks for
 //!                                └─ narrowing, url   the question to the sidecar
@@ -22,8 +22,10 @@ mod narrowing;
 mod options;
 mod regex;
 mod relabel;
+mod relabelling;
 mod rewrite;
 mod sharding;
+mod timing;
 mod url;
 mod variables;
 mod yaml;
@@ -35,5 +37,6 @@ pub use job::Refusal;
 pub use options::Options;
 pub use regex::RegexError;
 pub use relabel::RuleError;
-pub use rewrite::{Config, ConfigError, Fate, Job, Rewriting, rewrite};
+pub use relabelling::{Expressions, Labels, Relabelling};
+pub use rewrite::{Config, ConfigError, Fate, Job, Question, Rewriting, rewrite};
 pub use yaml::{Scalar, Yaml, YamlError};

@@ -19,6 +19,9 @@ pub struct Options {
     pub keep_cluster_roles: bool,
     /// Where the files lie that are named below `/etc/prometheus/certs`.
     pub certs_dir: Option<String>,
+    /// Whether there are more files, also while these cannot be read. It is their certificates that lie there
+    /// then.
+    pub has_more_files: bool,
     /// The variables that config-reloader fills.
     pub variables: Vec<String>,
     /// Where this sidecar's endpoints come from, which decides what it can be asked.
@@ -35,6 +38,7 @@ impl Default for Options {
             keep_other_clusters: false,
             keep_cluster_roles: false,
             certs_dir: None,
+            has_more_files: false,
             variables: ["NODE_NAME", "POD_NAME"].map(str::to_owned).to_vec(),
             endpoints_from: EndpointsFrom::default(),
         }

@@ -37,7 +37,7 @@ pub(super) fn check(expression: &str) -> Result<(), RegexError> {
 }
 
 /// The expression, with what only Go takes for literal text escaped.
-fn in_our_syntax(expression: &str) -> String {
+pub(super) fn in_our_syntax(expression: &str) -> String {
     let (mut ours, mut rest) = (String::with_capacity(expression.len()), expression);
     let mut class: Option<usize> = None; // where the contents of the open class begin
     while let Some(c) = rest.chars().next() {

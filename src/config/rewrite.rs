@@ -3,7 +3,7 @@
 use super::job::{self, Refusal};
 use super::options::Options;
 use super::yaml::{Scalar, Yaml, YamlError};
-use super::{certificates, yaml};
+use super::{certificates, timing, yaml};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why nothing of a configuration can be used.
@@ -109,9 +109,11 @@ impl Config {
         self.jobs.into_iter().filter_map(named).collect()
     }
 
-    /// Its settings and no job; `None` if there are none, or a key is there twice.
-    pub fn without_jobs(self) -> Option<String> {
+    /// Its settings and no job, without those that nobody fills in; `None` if there are none, or a key is
+    /// there twice.
+    pub fn without_jobs(self, options: &Options) -> Option<String> {
         let mut frame = self.frame;
+        frame.retain(|(_, value)| job::check_variables(value, options).is_ok());
         if frame.is_empty() || twice(&frame).is_some() {
             return None;
         }
@@ -121,18 +123,30 @@ impl Config {
         Some(Yaml::Mapping(frame).to_string())
     }
 
-    /// What its jobs ask the sidecar at that URL: the job's name, and a role, perhaps with `?` and a query.
-    pub fn questions(&self, sd_url: &str) -> impl Iterator<Item = (&str, &str)> {
+    /// What its jobs ask the sidecar at that URL.
+    pub fn questions(&self, sd_url: &str) -> impl Iterator<Item = Question<'_>> {
         let entries = self
             .jobs
             .iter()
-            .filter_map(|job| Some((job::name(job)?, job.get("http_sd_configs")?.items()?)))
-            .flat_map(|(job, items)| items.iter().map(move |item| (job, item)));
-        entries.filter_map(move |(job, entry)| {
+            .filter_map(|job| Some((job, job::name(job)?, job.get("http_sd_configs")?.items()?)))
+            .flat_map(|(job, name, items)| items.iter().map(move |item| (job, name, item)));
+        entries.filter_map(move |(job, name, entry)| {
             let url = entry.get("url")?.text()?;
-            Some((job, url.strip_prefix(sd_url)?.strip_prefix("/sd/")?))
+            let question = url.strip_prefix(sd_url)?.strip_prefix("/sd/")?;
+            Some(Question { job, name, question })
         })
     }
+}
+
+/// What a job asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The job.
+    pub job: &'a Yaml,
+    /// Its name.
+    pub name: &'a str,
+    /// A role, perhaps with `?` and a query.
+    pub question: &'a str,
 }
 
 /// A key that is there twice.
@@ -162,8 +176,10 @@ pub fn rewrite(
     for (_, value) in &frame {
         job::check_variables(value, options).map_err(ConfigError::Variable)?;
     }
+    let global = frame.iter().find(|(key, _)| key.text == "global").map(|(_, value)| value.clone());
     // Where others are added, it is their certificates that lie elsewhere.
-    let moved_from = if others.is_empty() { 0 } else { jobs.len() };
+    let has_others = options.has_more_files || !others.is_empty();
+    let moved_from = if has_others { jobs.len() } else { 0 };
     let jobs = jobs.into_iter().chain(others.into_iter().flat_map(|other| other.jobs));
 
     let (mut written, mut told) = (Vec::new(), Vec::new());
@@ -177,7 +193,11 @@ pub fn rewrite(
                 if let Some(folder) = options.certs_dir.as_ref().filter(|_| number >= moved_from) {
                     certificates::map(&mut read, folder);
                 }
-                job::rewrite(read, options)
+                if timing::times_out_late(&read, global.as_ref()) {
+                    Err(Refusal::Timeout)
+                } else {
+                    job::rewrite(read, options)
+                }
             }
         };
         let name = name.unwrap_or_else(|| format!("job number {}", number + 1));
