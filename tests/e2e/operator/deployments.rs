@@ -29,6 +29,8 @@ pub(crate) const SHOP: &str = "shop";
 /// Where the Pods' Prometheus and config-reloader listen.
 pub(crate) const PROMETHEUS: &str = "http://127.0.0.1:9090";
 const RELOADER: &str = "http://127.0.0.1:8080";
+/// What the operator renders for the shadow.
+const SECRETS: [&str; 2] = ["prom-agent-node-shadow", "prom-agent-node-shadow-tls-assets-0"];
 /// The sidecar's health checks and metrics.
 pub(crate) const ADMIN: &str = "http://127.0.0.1:9912";
 
@@ -85,25 +87,37 @@ pub(crate) fn manifests_scrape_their_node(_: &ControlPlane) {
             pod.stop().await;
             world.delete_pod(&pod);
             broken::does_not_stop_an_agent_that_starts(&world, &set, deployment.at_once).await;
-            world.remove(&deployment);
+            world.remove(&deployment).await;
             world.edit_monitor(None).await;
         }
     });
 }
 
+/// Twice: a file that is replaced may be watched once only.
 async fn edited_monitor_is_one_reload(world: &World, pod: &mut Pod) {
-    let before = reloads().await;
-    world.edit_monitor(Some("yes")).await;
-    world.takes_over(pod, "replacement: \"yes\"").await;
-    world.scrapes(&["web-1", "web-2", "batch-1"], Some("yes")).await;
-    // A second one would come after the second for which the reloader gathers changes.
-    let samples = samples().await;
-    eventually("more was scraped", || async {
-        let now = self::samples().await;
-        if now > samples + 20 { Ok(()) } else { Err(format!("{now}")) }
-    })
-    .await;
-    assert_eq!(reloads().await, before + 1, "one edit is one reload");
+    for value in ["no", "yes"] {
+        // The first attempt fails until Prometheus listens.
+        eventually("the reloader has reloaded", || async {
+            match metric(RELOADER, "reloader_last_reload_successful").await {
+                1 => Ok(()),
+                _ => Err("not yet".to_owned()),
+            }
+        })
+        .await;
+        let (reloads, writes) = (self::reloads().await, writes().await);
+        world.edit_monitor(Some(value)).await;
+        world.takes_over(pod, &format!("replacement: \"{value}\"")).await;
+        world.scrapes(&["web-1", "web-2", "batch-1"], Some(value)).await;
+        // Another write would come after ten seconds, in which there are some twenty scrapes.
+        let samples = samples().await;
+        eventually("more was scraped", || async {
+            let now = self::samples().await;
+            if now > samples + 300 { Ok(()) } else { Err(format!("{now}")) }
+        })
+        .await;
+        assert_eq!(self::reloads().await, reloads + 1, "one edit is one reload");
+        assert_eq!(self::writes().await, writes + 1, "and one write");
+    }
 }
 
 /// The agent is replaced by one with another name; what it sends has the same labels.
@@ -123,6 +137,11 @@ async fn rollout_changes_no_series(world: &World, set: &Value, mut old: Pod) -> 
 /// Reloads that the Pod's config-reloader has made.
 async fn reloads() -> u64 {
     metric(RELOADER, "reloader_reloads_total").await
+}
+
+/// Configurations that the sidecar has written.
+async fn writes() -> u64 {
+    metric(ADMIN, "nodelocal_sd_config_writes_total{}").await
 }
 
 /// Samples that the Pod's Prometheus has appended.
@@ -186,7 +205,8 @@ impl World {
         api.create(json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor",
             "metadata": {"name": "batch", "namespace": SHOP},
             "spec": {"selector": {"matchLabels": {"app": "batch"}},
-                "podMetricsEndpoints": [{"port": "metrics", "interval": "1s", "scrapeTimeout": "1s"}]}}))
+                "podMetricsEndpoints": [{"port": "metrics", "interval": "1s", "scrapeTimeout": "1s",
+                    "tlsConfig": {"ca": {"configMap": {"name": "public", "key": "ca.crt"}}}}]}}))
             .await;
         Self { plane, api, receiver, _operator: operator, _exporters: exporters }
     }
@@ -254,8 +274,18 @@ impl World {
         assert!(tried > 1, "{base} has no overlays");
     }
 
-    fn remove(&self, deployment: &Deployment) {
+    async fn remove(&self, deployment: &Deployment) {
         self.kubectl("delete", deployment.base, &["--wait=false"]);
+        // The next one has a shadow of the same name.
+        for name in SECRETS {
+            eventually("what the operator has rendered goes too", || async {
+                match super::install::secret(&self.api, MONITORING, name).await {
+                    Ok(_) => Err(format!("{name} is still there")),
+                    Err(_) => Ok(()),
+                }
+            })
+            .await;
+        }
     }
 
     fn kubectl(&self, verb: &str, overlay: &str, more: &[&str]) {
@@ -266,7 +296,7 @@ impl World {
 
     /// A Pod of that DaemonSet on the first node, once the operator has written what it mounts.
     pub(crate) async fn pod(&self, set: &Value, name: &str) -> Pod {
-        for secret in ["prom-agent-node-shadow", "prom-agent-node-shadow-tls-assets-0"] {
+        for secret in SECRETS {
             let there = || super::install::secret(&self.api, MONITORING, secret);
             eventually("the operator has rendered", there).await;
         }
