@@ -77,7 +77,9 @@ pub(crate) fn manifests_scrape_their_node(_: &ControlPlane) {
         for deployment in DEPLOYMENTS {
             eprintln!("manifests/{}", deployment.base);
             world.overlays_are_accepted(deployment.base);
+            world.credentials_are_left_out(deployment.base);
             let set = world.apply(&deployment).await;
+            has_one_version(&set);
             let mut pod = world.pod(&set, "agent-1").await;
             pod.start().await;
             world.scrapes(&["web-1", "web-2", "batch-1"], None).await;
@@ -91,6 +93,18 @@ pub(crate) fn manifests_scrape_their_node(_: &ControlPlane) {
             world.edit_monitor(None).await;
         }
     });
+}
+
+/// The operator renders for the version that runs.
+fn has_one_version(set: &Value) {
+    let agreed: Value =
+        serde_saphyr::from_str(include_str!("../../../manifests/agreed/agreed.yaml"))
+            .expect("YAML");
+    let version = agreed["spec"]["version"].as_str().expect("a version");
+    let containers = set["spec"]["template"]["spec"]["containers"].as_array().expect("containers");
+    let prometheus = containers.iter().find(|container| container["name"] == "prometheus");
+    let image = prometheus.expect("it is there")["image"].as_str().expect("an image");
+    assert!(image.ends_with(&format!(":{version}")), "{image}");
 }
 
 /// Twice: a file that is replaced may be watched once only.
@@ -253,6 +267,25 @@ impl World {
         for verb in ["get", "list", "watch", "create", "update", "delete"] {
             // It fails if the answer is no.
             self.plane.kubectl(&["auth", "can-i", verb, "daemonsets.apps", "--as", &operator]);
+        }
+    }
+
+    /// Whatever selects monitors leaves out those that are labelled as having credentials.
+    fn credentials_are_left_out(&self, base: &str) {
+        let overlay = manifests().join(format!("overlays/{base}-without-credentials"));
+        let objects = self.plane.kubectl(&["kustomize", overlay.to_str().expect("UTF-8")]);
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&objects).expect("YAML");
+        let agents = objects.iter().filter(|object| object["kind"] == "PrometheusAgent");
+        let selectors = agents.flat_map(|agent| {
+            ["serviceMonitorSelector", "podMonitorSelector"]
+                .map(|selector| &agent["spec"][selector])
+        });
+        let selectors: Vec<&Value> = selectors.filter(|selector| !selector.is_null()).collect();
+        assert_eq!(selectors.len(), 2, "{base}: of ServiceMonitors and of PodMonitors");
+        let left_out =
+            json!({"key": "monitoring.nodelocal-sd/credentials", "operator": "DoesNotExist"});
+        for selector in selectors {
+            assert_eq!(*selector, json!({"matchExpressions": [left_out]}), "{base}");
         }
     }
 

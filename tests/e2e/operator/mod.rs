@@ -6,6 +6,7 @@ mod deployments;
 mod install;
 mod pod;
 mod refused;
+mod relabelled;
 mod rendering;
 
 pub(crate) use deployments::manifests_scrape_their_node;

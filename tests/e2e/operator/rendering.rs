@@ -9,13 +9,14 @@ use super::super::control_plane::{ADMIN, ControlPlane};
 use super::super::differential::{create_nodes, quiesce, seed};
 use super::super::oracle::{DERIVED, Fleet, version_of};
 use super::super::random_cluster::{NODES, cluster};
-use super::super::support::finals::{active, finals, relabelled, understood, without_sharding};
+use super::super::support::finals::{active, finals, understood, without_sharding};
 use super::super::support::http::eventually;
 use super::super::support::prometheus::{Prometheus, binaries, node_of};
 use super::corpus::{Certificates, KINDS, monitors, referenced, unused};
 use super::install::{Operator, rendered, schema, secret, secret_bytes};
+use super::relabelled::rules_do_the_same;
 use fastrand::Rng;
-use nodelocal_sd::config::{Config, Expressions, Fate, Options, Relabelling, rewrite};
+use nodelocal_sd::config::{Config, Fate, Options, rewrite};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -119,29 +120,6 @@ async fn compare(binary: &Path, plane: &ControlPlane, fleet: &Fleet, rendered: &
         rules_do_the_same(&by_itself[0], &on(NODES[0], rendered)).await;
     }
     compared
-}
-
-/// Our own relabelling, of each target that Prometheus has discovered.
-async fn rules_do_the_same(prometheus: &Prometheus, rendered: &str) {
-    let config = Config::read(rendered).expect("a configuration");
-    let mut expressions = Expressions::default();
-    let jobs: BTreeMap<String, Relabelling> = config
-        .into_jobs()
-        .into_iter()
-        .map(|(name, job)| (name, Relabelling::of(&job, &mut expressions)))
-        .collect();
-    let (mut kept, mut dropped) = (0, 0);
-    for (job, discovered, theirs) in relabelled(prometheus).await {
-        let ours = jobs[&job].apply(discovered.clone()).map(|mut labels| {
-            let address = labels.get("__address__").cloned().unwrap_or_default();
-            labels.retain(|name, _| !name.starts_with("__"));
-            labels.entry("instance".to_owned()).or_insert(address);
-            labels
-        });
-        assert_eq!(ours, theirs, "{job}: {discovered:?}");
-        *if theirs.is_some() { &mut kept } else { &mut dropped } += 1;
-    }
-    assert!(kept > 10 && dropped > 10, "{kept} kept, {dropped} dropped");
 }
 
 async fn same_targets(

@@ -31,35 +31,6 @@ pub(crate) async fn active_at(url: &str) -> Vec<Active> {
     serde_json::from_value(answer["data"]["activeTargets"].take()).expect("targets")
 }
 
-/// All that a Prometheus has discovered, with what it has made of each: labels, or nothing where its rules
-/// drop the target.
-pub(crate) async fn relabelled(
-    prometheus: &Prometheus,
-) -> Vec<(String, Discovered, Option<Discovered>)> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Dropped {
-        #[serde(default)]
-        scrape_pool: String,
-        discovered_labels: Discovered,
-    }
-    let mut all: Vec<_> = active(prometheus)
-        .await
-        .into_iter()
-        .map(|target| (target.scrape_pool, target.discovered_labels, Some(target.labels)))
-        .collect();
-    let body = get(&format!("{}/api/v1/targets?state=dropped", prometheus.url)).await;
-    let mut answer: Value = serde_json::from_str(&body.expect("an answer")).expect("JSON");
-    let dropped: Vec<Dropped> =
-        serde_json::from_value(answer["data"]["droppedTargets"].take()).expect("targets");
-    all.extend(dropped.into_iter().map(|target| {
-        let job = target.discovered_labels.get("job").cloned().unwrap_or_default();
-        let pool = if target.scrape_pool.is_empty() { job } else { target.scrape_pool };
-        (pool, target.discovered_labels, None)
-    }));
-    all
-}
-
 /// Those of the targets that differ.
 pub(crate) fn finals<'a>(targets: impl Iterator<Item = &'a Active>) -> BTreeSet<Final> {
     let of = |target: &Active| {
