@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -193,15 +193,23 @@ impl ControlPlane {
 
     /// Runs kubectl as the administrator; what it printed.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        let output = Command::new(binary("kubectl"))
-            .arg("--kubeconfig")
-            .arg(self.kubeconfig())
-            .args(arguments)
-            .output()
-            .expect("kubectl can be started");
+        let output = self.run_kubectl(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kubectl {arguments:?}: {said}");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What kubectl said beside its output, whether or not it failed.
+    pub(crate) fn try_kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.run_kubectl(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(said) } else { Err(said) }
+    }
+
+    fn run_kubectl(&self, arguments: &[&str]) -> Output {
+        let mut kubectl = Command::new(binary("kubectl"));
+        kubectl.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments);
+        kubectl.output().expect("kubectl can be started")
     }
 
     /// `/readyz` says yes to everybody only after RBAC is there; kubectl asks as the administrator.

@@ -38,7 +38,7 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 10] = [
+const TESTS: [(&str, Test); 11] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("moving::random_changes", moving::random_changes),
@@ -53,6 +53,7 @@ const TESTS: [(&str, Test); 10] = [
         "operator::what_prometheus_refuses_is_left_out",
         operator::what_prometheus_refuses_is_left_out,
     ),
+    ("operator::policies_refuse_and_warn", operator::policies_refuse_and_warn),
     ("moving::a_service_that_stops_selecting", moving::a_service_that_stops_selecting),
     (
         "differential::slices_cannot_be_selected_by_node",
