@@ -59,7 +59,10 @@ impl Follower {
         // A file that cannot be read may still be good.
         let has_none = match &written {
             Ok(text) => Config::read(text).is_err(),
-            Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+            Err(error) => {
+                use ErrorKind::{InvalidData, NotADirectory, NotFound};
+                matches!(error.kind(), NotFound | NotADirectory | InvalidData)
+            }
         };
         let stopgap_at = has_none.then(|| now + stopgap::AFTER);
         let applied = written.ok().filter(|text| !has_none && !stopgap::is_stopgap(text));
@@ -108,7 +111,9 @@ impl Follower {
         if let Some(trouble) = trouble.filter(|trouble| known.as_ref() != Some(trouble)) {
             warn!("the configuration stays as it is: {trouble}");
         }
+        // One that could not be written is better than any stopgap.
         if self.guard.applied().is_none()
+            && self.candidate.is_none()
             && self.stopgap_at.is_some_and(|at| now >= at)
             && let Err(error) = self.stop_the_gap(now)
         {
@@ -123,8 +128,9 @@ impl Follower {
         let file = &self.settings.config_out;
         match self.guard.applied() {
             Some(applied) if !file.exists() => {
-                warn!(file = %file.display(), "the configuration is gone: it is written again");
-                files::replace(file, applied).map_err(|error| error.to_string())
+                files::replace(file, applied).map_err(|error| error.to_string())?;
+                warn!(file = %file.display(), "the configuration was gone: it is written again");
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -136,7 +142,7 @@ impl Follower {
         let Settings { config_in, config_out, options, .. } = &self.settings;
         let main = files::read(config_in).ok();
         match stopgap::stopgap(main.as_deref(), options) {
-            None => {}
+            None => return Ok(()), // perhaps later
             Some(Stopgap::OwnJobs(text)) => {
                 warn!(file = %config_out.display(),
                     "no usable configuration yet: the agent gets the jobs of {} alone", config_in.display());

@@ -68,9 +68,14 @@ impl OwnTargets {
                 found.insert((name.to_owned(), String::new()));
                 continue;
             }
+            let own = build(snapshot, &query, Profile::Latest).own;
+            if own.is_empty() {
+                continue; // most jobs find nothing here, and their rules need not be read
+            }
             let relabelling = Relabelling::of(job, expressions);
-            for target in build(snapshot, &query, Profile::Latest).own {
-                if relabelling.apply(labels(&target, job)).is_some() {
+            for target in own {
+                let left = relabelling.apply(labels(&target, job));
+                if left.is_some_and(|labels| labels.contains_key("__address__")) {
                     found.insert((name.to_owned(), target.address));
                 }
             }

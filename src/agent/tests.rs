@@ -428,6 +428,37 @@ async fn a_stopgap_that_cannot_be_written_is_tried_again() {
     assert!(world.out().ends_with("scrape_configs: []\n"), "{}", world.out());
 }
 
+/// Nor does one take the place of a good configuration that only waits for its disk.
+#[tokio::test]
+async fn a_good_configuration_that_cannot_be_written_waits() {
+    let mut world = World::new();
+    world.settings.jobs_from = vec![world.write("more.yaml", jobs(&["b"]))];
+    world.settings.options.has_more_files = true;
+    let out = world.folder.path().join("out");
+    fs::remove_dir(&out).unwrap();
+    fs::write(&out, "no folder").unwrap();
+    world.restart();
+    publish(&world.snapshots, &[]);
+    world.write("in.yaml", jobs(&["a"]));
+    world.step_after(Duration::from_secs(2)).await;
+    world.step_after(Duration::from_secs(20)).await;
+    fs::remove_file(&out).unwrap();
+    world.step_after(Duration::from_secs(2)).await;
+    assert_eq!(has_jobs(&world.out()), ["a", "b"]);
+}
+
+/// A form that was good under other settings may stop the whole file.
+#[tokio::test]
+async fn a_last_good_form_must_fit_the_settings_of_now() {
+    let mut world = World::new();
+    let job = jobs(&["a"]).replace("- job_name: a\n", "- job_name: a\n  scrape_timeout: 20s\n");
+    let all = |interval: &str| format!("global: {{scrape_interval: {interval}}}\n{job}");
+    assert_eq!(has_jobs(&world.give(&all("30s")).await), ["a"]);
+    world.give(&all("10s")).await;
+    world.step_after(HOLD).await;
+    assert_eq!(has_jobs(&world.out()), Vec::<&str>::new());
+}
+
 #[tokio::test]
 async fn a_file_that_is_taken_away_comes_back() {
     let mut world = World::new();

@@ -21,6 +21,7 @@ pub(super) struct Listeners {
 /// it: a kubelet probes a Pod at whichever address it has.
 pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, CommandError> {
     if address.ip() == Ipv4Addr::UNSPECIFIED
+        && ipv6_takes_ipv4()
         && let Ok(listener) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port())).await
     {
         return Ok(listener);
@@ -28,6 +29,11 @@ pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener,
     TcpListener::bind(address)
         .await
         .map_err(|error| CommandError::Failure(format!("{flag} {address}: {error}")))
+}
+
+/// Whether a listener on all addresses of IPv6 gets connections of IPv4 as well. That is Linux' default.
+fn ipv6_takes_ipv4() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text.trim() == "0")
 }
 
 /// Where it listens; tells the port where the system chose it.

@@ -213,8 +213,11 @@ pub fn rewrite(
             }
             Err(refusal) => {
                 // Of two jobs with one name the first is there already.
-                let last_good =
-                    last_good.get(&name).filter(|_| !matches!(refusal, Refusal::SameName));
+                // The settings around it may have changed since it was good.
+                let last_good = last_good.get(&name).filter(|job| {
+                    !matches!(refusal, Refusal::SameName)
+                        && !timing::times_out_late(job, global.as_ref())
+                });
                 let fate = match last_good {
                     Some(job) => {
                         written.push(job.clone());

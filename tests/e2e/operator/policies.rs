@@ -75,6 +75,11 @@ pub(crate) fn policies_refuse_and_warn(_: &ControlPlane) {
         })
         .await;
 
+        // One that is there before the policy.
+        let old = json!({"apiVersion": "monitoring.coreos.com/v1alpha1", "kind": "PrometheusAgent",
+            "metadata": {"name": "old", "namespace": NAMESPACE}, "spec": {"mode": "DaemonSet", "replicas": 0}});
+        api.create(old).await;
+
         let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/policies");
         plane.kubectl(&["apply", "--server-side", "--validate=strict", "-k", policies]);
         eventually("the policy works", || async {
@@ -94,6 +99,13 @@ pub(crate) fn policies_refuse_and_warn(_: &ControlPlane) {
                 assert_eq!(tried(&plane, "DaemonSet", field, &good).expect(field), "", "{field}");
             }
         }
+        let old = ["prometheusagent", "old", "-n", NAMESPACE];
+        plane.kubectl(&[&["label"], &old[..], &["seen=yes"]].concat());
+        let edited =
+            [&["patch"], &old[..], &["--type=merge", "-p", "{\"spec\":{\"paused\":true}}"]];
+        let said = plane.try_kubectl(&edited.concat()).expect_err("its spec is still wrong");
+        assert!(said.contains("spec.replicas: "), "{said}");
+        plane.kubectl(&[&["delete"], &old[..]].concat());
         eventually("the other policy works", || async {
             let said = tried(&plane, "DaemonSet", "serviceName", &json!("s"))?;
             if said.is_empty() { Err("no warning".to_owned()) } else { Ok(()) }
