@@ -17,7 +17,9 @@ const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 /// If a file cannot be read or is no configuration, or a job had to be left out. The others are printed.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's result")]
 pub(super) fn rewrite(args: &RewriteArgs) -> Result<(), CommandError> {
-    let options = options(&args.rewriting, args.endpoints.into(), Options::default().sd_url)?;
+    let own_url = Options::default().sd_url;
+    let has_more = !args.jobs_from.is_empty();
+    let options = options(&args.rewriting, args.endpoints.into(), own_url, has_more)?;
     let main = read(&args.file)?;
     let others: Result<Vec<Config>, CommandError> =
         args.jobs_from.iter().map(|file| read(file)).collect();
@@ -56,6 +58,7 @@ pub(super) fn options(
     args: &RewritingArgs,
     endpoints_from: EndpointsFrom,
     own_url: String,
+    has_more_files: bool,
 ) -> Result<Options, CommandError> {
     let sd_url = args.sd_url.clone().unwrap_or(own_url);
     let extensible = sd_url.starts_with("http://") || sd_url.starts_with("https://");
@@ -73,7 +76,7 @@ pub(super) fn options(
         keep_other_clusters: args.keep_other_clusters,
         keep_cluster_roles: args.keep_cluster_roles,
         certs_dir: args.certs_dir.clone(),
-        has_more_files: false, // where some are named, the caller says so
+        has_more_files,
         variables: args.variables.clone(),
         endpoints_from,
     })

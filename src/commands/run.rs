@@ -6,7 +6,7 @@ use super::shutdown::Shutdown;
 use super::{cluster, rewrite};
 use crate::agent::{self, AgentState, Settings};
 use crate::cli::RunArgs;
-use crate::config::{Options, Waits};
+use crate::config::Waits;
 use crate::kube::Timing;
 use crate::sidecar::Sidecar;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -53,10 +53,12 @@ fn settings(args: &RunArgs, listen: SocketAddr) -> Result<Option<Settings>, Comm
         config_out: config_out.clone(),
         reload_url: agent.reload_url.clone(),
         state_dir: agent.state_dir.clone(),
-        options: Options {
-            has_more_files: !agent.jobs_from.is_empty(),
-            ..rewrite::options(&agent.rewriting, args.discovery.endpoints.into(), own_url(listen))?
-        },
+        options: rewrite::options(
+            &agent.rewriting,
+            args.discovery.endpoints.into(),
+            own_url(listen),
+            !agent.jobs_from.is_empty(),
+        )?,
         waits: Waits { hold: agent.config_hold, spread: agent.config_spread, pause: PAUSE },
     }))
 }

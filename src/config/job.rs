@@ -3,7 +3,7 @@
 use super::discovery::{Discovery, DiscoveryError};
 use super::narrowing::Narrowing;
 use super::options::Options;
-use super::relabel::{Rule, RuleError};
+use super::rule::{Rule, RuleError};
 use super::yaml::{Scalar, Yaml};
 use super::{sharding, url, variables};
 use crate::sd;

@@ -3,7 +3,7 @@
 //! ```text
 //! text ──▶ yaml ──▶ Config ──▶ job::rewrite, each job by itself ──▶ yaml ──▶ text
 //!                                │
-//!                                ├─ relabel, regex, timing   what Prometheus would refuse
+//!                                ├─ rule, regex, timing   what Prometheus would refuse
 //!                                ├─ sharding         the operator's rules that go
 //!                                ├─ discovery        what an entry asks for
 //!                                └─ narrowing, url   the question to the sidecar
@@ -21,9 +21,9 @@ mod job;
 mod narrowing;
 mod options;
 mod regex;
-mod relabel;
 mod relabelling;
 mod rewrite;
+mod rule;
 mod sharding;
 mod timing;
 mod url;
@@ -36,7 +36,7 @@ pub use input::{InputError, text};
 pub use job::Refusal;
 pub use options::Options;
 pub use regex::RegexError;
-pub use relabel::RuleError;
 pub use relabelling::{Expressions, Labels, Relabelling};
 pub use rewrite::{Config, ConfigError, Fate, Job, Question, Rewriting, rewrite};
+pub use rule::RuleError;
 pub use yaml::{Scalar, Yaml, YamlError};

@@ -4,7 +4,7 @@
 //! has a smaller answer. The rules stay in the job, so narrowing must only never leave out a target that they
 //! keep: rules whose meaning is not plain are passed over.
 
-use super::relabel::Rule;
+use super::rule::Rule;
 use crate::selector::LabelSelector;
 
 /// How a question can be narrowed.

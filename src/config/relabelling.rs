@@ -1,7 +1,7 @@
 //! What a job's `relabel_configs` make of a target, as Prometheus does it (`model/relabel/relabel.go` of 3.16).
 
 use super::regex;
-use super::relabel::Rule;
+use super::rule::Rule;
 use super::yaml::Yaml;
 use regex_lite::{Captures, Regex};
 use std::collections::{BTreeMap, HashMap};

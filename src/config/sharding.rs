@@ -1,7 +1,7 @@
 //! The rules by which prometheus-operator spreads targets over shards. On a node nothing is to be spread,
 //! and their `$(SHARD)` would drop all targets where nothing fills it.
 
-use super::relabel::Rule;
+use super::rule::Rule;
 
 /// How many rules at the end are the operator's sharding: those of 0.93.1 and of the versions before it,
 /// which write fewer. Forms that are not known are not counted; what is left of them refuses the

@@ -14,7 +14,7 @@ use super::super::support::prometheus::{Prometheus, binaries};
 use super::super::whole_path::{PORT, exporter};
 use super::broken;
 use super::corpus::{Certificates, referenced};
-use super::install::{Operator, folder};
+use super::install::{Operator, folder, secret, secret_text};
 use super::pod::{Image, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -312,7 +312,7 @@ impl World {
         // The next one has a shadow of the same name.
         for name in SECRETS {
             eventually("what the operator has rendered goes too", || async {
-                match super::install::secret(&self.api, MONITORING, name).await {
+                match secret(&self.api, MONITORING, name).await {
                     Ok(_) => Err(format!("{name} is still there")),
                     Err(_) => Ok(()),
                 }
@@ -329,8 +329,8 @@ impl World {
 
     /// A Pod of that DaemonSet on the first node, once the operator has written what it mounts.
     pub(crate) async fn pod(&self, set: &Value, name: &str) -> Pod {
-        for secret in SECRETS {
-            let there = || super::install::secret(&self.api, MONITORING, secret);
+        for name in SECRETS {
+            let there = || secret(&self.api, MONITORING, name);
             eventually("the operator has rendered", there).await;
         }
         Pod::create((&self.plane, &self.api), set, (name, NODES[0]), images()).await
@@ -362,10 +362,8 @@ impl World {
     /// Waits until the operator has rendered that, and brings it to the Pod.
     pub(crate) async fn takes_over(&self, pod: &mut Pod, rendered: &str) {
         eventually("the operator has rendered it", || async {
-            let secret =
-                super::install::secret(&self.api, MONITORING, "prom-agent-node-shadow").await?;
-            let text =
-                super::install::secret_text(&secret, "prometheus.yaml.gz").unwrap_or_default();
+            let secret = secret(&self.api, MONITORING, "prom-agent-node-shadow").await?;
+            let text = secret_text(&secret, "prometheus.yaml.gz").unwrap_or_default();
             let has = text.lines().any(|line| line.trim() == rendered);
             if has { Ok(()) } else { Err(format!("no {rendered}")) }
         })

@@ -102,9 +102,7 @@ impl Pod {
 
     /// Starts one container, in place of the one that ran.
     pub(crate) fn start_container(&mut self, name: &str) {
-        let all = ["initContainers", "containers"].map(|list| self.containers(list)).concat();
-        let container = all.iter().find(|container| container["name"] == name);
-        let container = container.unwrap_or_else(|| panic!("there is no container {name}"));
+        let container = &self.container(name);
         let script = self.script(container);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path(name));
         let log = log.expect("a log");
@@ -128,9 +126,7 @@ impl Pod {
         let mut child = self.running.remove(name).expect("it runs");
         child.kill().await.expect("a child of ours");
         // What it was process 1 of ends a moment later, and its ports are free then.
-        let all = ["initContainers", "containers"].map(|list| self.containers(list)).concat();
-        let container =
-            all.iter().find(|container| container["name"] == name).expect("a container");
+        let container = self.container(name);
         let ports = container["ports"].as_array().into_iter().flatten();
         for port in ports.filter_map(|port| port["containerPort"].as_u64()) {
             let address = ("0.0.0.0", u16::try_from(port).expect("a port"));
@@ -273,8 +269,7 @@ impl Pod {
     }
 
     fn volume_where(&self, container: &str, such: impl Fn(&Value) -> bool) -> String {
-        let all = ["initContainers", "containers"].map(|list| self.containers(list)).concat();
-        let of = all.iter().find(|of| of["name"] == container).expect("a container");
+        let of = self.container(container);
         let mounts = of["volumeMounts"].as_array().expect("mounts");
         name_of(mounts.iter().find(|mount| such(mount)).expect("such a mount"))
     }
@@ -292,13 +287,18 @@ impl Pod {
         self.spec[list].as_array().cloned().unwrap_or_default()
     }
 
+    fn container(&self, name: &str) -> Value {
+        let mut all = ["initContainers", "containers"].map(|list| self.containers(list)).concat();
+        let at = all.iter().position(|container| container["name"] == name);
+        all.swap_remove(at.unwrap_or_else(|| panic!("there is no container {name}")))
+    }
+
     fn root_of(&self, container: &str) -> PathBuf {
         self.folder.path().join("roots").join(container)
     }
 
     fn image_of(&self, container: &str) -> &Image {
-        let all = ["initContainers", "containers"].map(|list| self.containers(list)).concat();
-        let found = all.iter().find(|of| of["name"] == container).expect("a container");
+        let found = self.container(container);
         let reference = found["image"].as_str().expect("an image");
         let name = reference.rsplit('/').next().expect("a name");
         let name = name.split(':').next().expect("a name");
