@@ -79,7 +79,7 @@ pub struct RunArgs {
     /// Where http_sd and the debug pages are served
     #[arg(long, default_value = "127.0.0.1:9911", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// Where health checks and metrics are served
+    /// Where health checks and metrics are served; 0.0.0.0 is every address, those of IPv6 too
     #[arg(long, default_value = "0.0.0.0:9912", value_name = "ADDRESS")]
     pub admin_listen: SocketAddr,
     /// How to reach the API server.
