@@ -2,8 +2,8 @@
 
 use crate::config::{Config, Expressions, Impact, Labels, Options, Question, Relabelling, Yaml};
 use crate::demand::Demand;
-use crate::index::{Snapshot, Snapshots};
-use crate::objects::{Resource, ResourceSet};
+use crate::index::{Needs, Snapshot, Snapshots};
+use crate::objects::Resource;
 use crate::sd;
 use crate::targets::{Profile, Query, Target, build};
 use std::collections::BTreeSet;
@@ -24,11 +24,10 @@ impl OwnTargets {
     }
 
     /// What the jobs of a rewritten configuration need. It is watched from now on.
-    pub(super) fn needs(&self, config: &Config, options: &Options) -> ResourceSet {
-        let needs = |(_, query): (Question<'_>, Query)| query.resources(options.endpoints_from);
-        let needs: ResourceSet =
-            self.queries(config, options).flat_map(|asked| needs(asked).iter()).collect();
-        self.demand.need(needs);
+    pub(super) fn needs(&self, config: &Config, options: &Options) -> Needs {
+        let needs = |(_, query): (Question<'_>, Query)| query.needs(options.endpoints_from);
+        let needs = self.queries(config, options).map(needs).fold(Needs::default(), Needs::and);
+        self.demand.need(&needs);
         needs
     }
 
@@ -63,8 +62,7 @@ impl OwnTargets {
     ) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (Question { job, name, .. }, query) in self.queries(config, options) {
-            let needed = query.resources(options.endpoints_from);
-            if !needed.minus(snapshot.synced).is_empty() {
+            if !snapshot.lacks(&query.needs(options.endpoints_from)).is_empty() {
                 found.insert((name.to_owned(), String::new()));
                 continue;
             }

@@ -1,6 +1,6 @@
 //! How following is going, for metrics.
 
-use crate::objects::ResourceSet;
+use crate::index::Needs;
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
@@ -16,7 +16,7 @@ pub struct View {
     /// Whether the agent has a configuration.
     pub has_config: bool,
     /// What the first configuration of this run asks for.
-    pub needs: ResourceSet,
+    pub needs: Needs,
     /// Why the files cannot be used, if they cannot.
     pub trouble: Option<String>,
     /// When a configuration was written last.

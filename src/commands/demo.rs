@@ -85,16 +85,14 @@ async fn show<W: io::Write>(
         let targets: Vec<_> = Role::ALL
             .map(|role| (role.name(), Query::all(role)))
             .into_iter()
-            .filter(|(_, query)| {
-                query.resources(snapshot.endpoints_from).minus(snapshot.synced).is_empty()
-            })
+            .filter(|(_, query)| snapshot.lacks(&query.needs(snapshot.endpoints_from)).is_empty())
             .map(|(role, query)| (role, build(&snapshot, &query, Profile::Latest)))
             .collect();
         live.show(targets.iter().map(|(role, targets)| (*role, targets)))?;
         loop {
             // Asked for again and again, like by a Prometheus: or the watches would be closed.
             for role in Role::ALL {
-                sidecar.demand.need(Query::all(role).resources(snapshot.endpoints_from));
+                sidecar.demand.need(&Query::all(role).needs(snapshot.endpoints_from));
             }
             tokio::select! {
                 biased; // what happened comes before what follows from it

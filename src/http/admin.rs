@@ -5,6 +5,7 @@ use super::app::App;
 use super::metrics::Metrics;
 use super::response::{self, Answer};
 use super::serve::Routes;
+use crate::index::Needs;
 use crate::objects::{Resource, ResourceSet};
 use http::StatusCode;
 use http::request::Parts;
@@ -52,8 +53,9 @@ impl Admin {
 
     fn missing(&self) -> ResourceSet {
         let agent = self.app.agent.as_ref().filter(|_| self.started.elapsed() < CONFIG_PATIENCE);
-        let asked = agent.map_or(ResourceSet::EMPTY, |agent| agent.view().needs);
-        asked.with(Resource::Pods).minus(self.app.snapshots.load().synced)
+        let mut asked = agent.map_or_else(Needs::default, |agent| agent.view().needs);
+        asked.resources = asked.resources.with(Resource::Pods);
+        self.app.snapshots.load().lacks(&asked)
     }
 
     fn readiness(&self, verbose: bool) -> Answer {

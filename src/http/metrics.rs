@@ -221,7 +221,7 @@ impl Collected {
         let mut counts = Counts::default();
         for role in Role::ALL {
             let query = Query::all(role);
-            if !query.resources(snapshot.endpoints_from).minus(snapshot.synced).is_empty() {
+            if !snapshot.lacks(&query.needs(snapshot.endpoints_from)).is_empty() {
                 continue;
             }
             let targets = build(&snapshot, &query, Profile::Latest);

@@ -27,6 +27,9 @@ pub enum Change {
     Owner(OwnerKey, Option<Owner>),
     /// Which endpointslice controller the cluster has.
     Controller(Controller),
+    /// Services are watched there and nowhere else, and what depends on them is known: what came from
+    /// elsewhere is forgotten.
+    ServicesWatched(BTreeSet<Reach>),
     /// EndpointSlices are watched there and nowhere else: what came from elsewhere is forgotten.
     SlicesWatched(BTreeSet<Reach>),
     /// All that was to be read of this resource was read: its first sync. For resources that have

@@ -7,6 +7,7 @@
 mod change;
 mod derivation;
 mod endpoints_from;
+mod needs;
 mod publish;
 mod snapshot;
 mod state;
@@ -14,6 +15,7 @@ mod state;
 pub use change::{Change, ListOutcome, OwnerKey, Update};
 pub use derivation::{Controller, Derived};
 pub use endpoints_from::{Deriving, EndpointsFrom, ForeignSlices, KubeletAddress};
+pub use needs::Needs;
 pub use publish::{Snapshots, maintain};
 pub use snapshot::Snapshot;
 pub use state::Index;

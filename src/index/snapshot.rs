@@ -2,7 +2,8 @@
 
 use super::change::OwnerKey;
 use super::derivation::{Derived, is_kubelet};
-use super::endpoints_from::EndpointsFrom;
+use super::endpoints_from::{EndpointsFrom, ForeignSlices};
+use super::needs::Needs;
 use crate::objects::{
     EndpointSlice, Endpoints, Namespace, Node, Owner, Pod, Reach, Resource, ResourceSet, Service,
     Store, Stored,
@@ -27,6 +28,10 @@ pub struct Snapshot {
     pub nodes: Store<Node>,
     /// Services.
     pub services: Store<Service>,
+    /// Of which parts of the cluster they were listed.
+    pub services_listed: Arc<BTreeSet<Reach>>,
+    /// Of which of these all is known that depends on their Services; questions wait for it.
+    pub services_watched: Arc<BTreeSet<Reach>>,
     /// Slices that were read, with at least one endpoint that can matter here: all, or, where
     /// endpoints are derived, foreign ones.
     pub slices: Store<EndpointSlice>,
@@ -79,10 +84,37 @@ impl Snapshot {
     pub fn has_listed(&self, resource: Resource, reach: &Reach) -> bool {
         match reach {
             Reach::Cluster => self.synced.contains(resource),
-            Reach::Namespace(_) => {
-                resource == Resource::EndpointSlices && self.slices_listed.contains(reach)
-            }
+            Reach::Namespace(_) => match resource {
+                Resource::EndpointSlices => self.slices_listed.contains(reach),
+                Resource::Services => self.services_listed.contains(reach),
+                _ => false,
+            },
         }
+    }
+
+    /// What has not synced of that.
+    pub fn lacks(&self, needs: &Needs) -> ResourceSet {
+        let missing = needs.minus(self.synced, &self.services_watched);
+        let are_listed = Reach::cover(&self.services_listed, &needs.services);
+        if missing.contains(Resource::Services) && are_listed && self.follows_services() {
+            // What these Services ask for is not there yet.
+            return missing.without(Resource::Services).with(Resource::EndpointSlices);
+        }
+        missing
+    }
+
+    /// Whether it depends on Services where foreign slices are watched.
+    pub fn follows_services(&self) -> bool {
+        match self.endpoints_from {
+            EndpointsFrom::Pods(deriving) => deriving.foreign_slices == ForeignSlices::Auto,
+            EndpointsFrom::Slices => false,
+        }
+    }
+
+    /// Whether foreign slices are watched wherever the Services that are known ask for it.
+    pub fn has_foreign_slices(&self) -> bool {
+        let needing = &self.derived.needing_foreign_slices;
+        needing.iter().all(|name| self.slices_listed.iter().any(|reach| reach.covers(name)))
     }
 
     /// How many objects of that resource are held, of those within `reach`.

@@ -61,6 +61,7 @@ impl Index {
                 self.controller = controller;
                 return;
             }
+            Change::ServicesWatched(reaches) => return self.services_are_watched(reaches),
             Change::SlicesWatched(reaches) => return self.forget_slices_outside(&reaches),
             Change::Synced(resource) => return self.mark_synced(resource),
             Change::Closed(resource) => return self.close(resource),
@@ -69,6 +70,9 @@ impl Index {
         match (resource, effect.listed) {
             (_, None) => {}
             // One list of several. Who opens them knows when all have come.
+            (Resource::Services, Some(reach)) => {
+                self.changed |= Arc::make_mut(&mut self.state.services_listed).insert(reach);
+            }
             (Resource::EndpointSlices, Some(reach)) if self.state.endpoints_from.is_pods() => {
                 self.changed |= Arc::make_mut(&mut self.state.slices_listed).insert(reach);
             }
@@ -134,6 +138,17 @@ impl Index {
         }
     }
 
+    fn services_are_watched(&mut self, reaches: BTreeSet<Reach>) {
+        let covered = |service: &Service| {
+            reaches.iter().any(|reach| reach.covers(&service.meta.key.namespace))
+        };
+        self.state.services.retain(covered);
+        Arc::make_mut(&mut self.state.services_listed).retain(|reach| reaches.contains(reach));
+        self.state.services_watched = Arc::new(reaches);
+        self.changed = true;
+        self.mark_synced(Resource::Services);
+    }
+
     fn forget_slices_outside(&mut self, reaches: &BTreeSet<Reach>) {
         let covered = |slice: &EndpointSlice| {
             reaches.iter().any(|reach| reach.covers(&slice.meta.key.namespace))
@@ -152,7 +167,11 @@ impl Index {
                 self.state.nodes = Store::default();
                 self.node_deleted = false;
             }
-            Resource::Services => self.state.services = Store::default(),
+            Resource::Services => {
+                self.state.services = Store::default();
+                self.state.services_listed = Arc::default();
+                self.state.services_watched = Arc::default();
+            }
             Resource::EndpointSlices => self.forget_slices_outside(&BTreeSet::new()),
             Resource::Endpoints => self.state.endpoints = Store::default(),
             Resource::Namespaces => self.state.namespaces = Store::default(),
@@ -305,8 +324,8 @@ mod tests {
     #[test]
     fn an_empty_list_is_a_sync() {
         let mut index = Index::new("a", EndpointsFrom::Slices);
-        index.apply(Change::Services(Update::Replace(ListOutcome::of(vec![]))));
-        assert!(index.take_snapshot().is_some_and(|s| s.synced.contains(Resource::Services)));
+        index.apply(Change::Nodes(Update::Replace(ListOutcome::of(vec![]))));
+        assert!(index.take_snapshot().is_some_and(|s| s.synced.contains(Resource::Nodes)));
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Scope {
         Self { label_selector: Some(derived), ..Self::within::<discovery::EndpointSlice>(reach) }
     }
 
+    /// Services.
+    pub(super) fn services(reach: Reach) -> Self {
+        Self::within::<core::Service>(reach)
+    }
+
     fn selected_by(self, field: &str, value: &str) -> Self {
         Self { field_selector: Some(format!("{field}={value}")), ..self }
     }
@@ -150,7 +155,7 @@ impl Kind for Service {
     const RESOURCE: Resource = Resource::Services;
 
     fn scope(_node: &str) -> Scope {
-        Scope::of::<core::Service>()
+        Scope::services(Reach::Cluster)
     }
 
     fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {

@@ -14,6 +14,8 @@ pub struct Timing {
     /// all when the API server restarts, and each of these lists costs the server the whole type.
     /// Minutes, because what is known is served meanwhile.
     pub relist_jitter_unselected: Duration,
+    /// How long is waited for more questions before Services of few namespaces are listed.
+    pub questions: Duration,
     /// A watch of foreign slices that becomes needed later is opened after a random part of this: all
     /// nodes see the same Service come.
     pub open_jitter: Duration,
@@ -50,6 +52,7 @@ impl Default for Timing {
             start_jitter: Duration::from_secs(2),
             relist_jitter: Duration::from_secs(2),
             relist_jitter_unselected: Duration::from_secs(3 * 60),
+            questions: Duration::from_millis(500),
             open_jitter: Duration::from_secs(30),
             headers: Duration::from_secs(30),
             body_silence: Duration::from_secs(15),
@@ -73,6 +76,7 @@ impl Timing {
             start_jitter: Duration::ZERO,
             relist_jitter: Duration::ZERO,
             relist_jitter_unselected: Duration::ZERO,
+            questions: Duration::ZERO,
             open_jitter: Duration::ZERO,
             ..Self::default()
         }

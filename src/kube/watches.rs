@@ -5,11 +5,12 @@ use super::kind::Kind;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
+use super::services::ServiceWatches;
 use super::tasks::{LOOK_EVERY, end};
 use super::timing::Timing;
 use crate::demand::Demand;
 use crate::index::{Change, EndpointsFrom, Snapshots};
-use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service};
+use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource};
 use crate::status::Board;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,7 +55,8 @@ pub async fn follow(watches: Watches) {
             match (needed.contains(resource), open.contains_key(&resource)) {
                 (true, false) => {
                     info!(%resource, "opening, because a query needs it");
-                    open.insert(resource, start(resource, &context, &snapshots, &mut tasks));
+                    let around = (&demand, &snapshots);
+                    open.insert(resource, start(resource, &context, around, &mut tasks));
                 }
                 // While the server cannot be asked again, what is known is all that there is.
                 (false, true) if context.board.trouble(resource).is_some() => {}
@@ -78,13 +80,16 @@ pub async fn follow(watches: Watches) {
 fn start(
     resource: Resource,
     context: &Context,
-    snapshots: &Arc<Snapshots>,
+    (demand, snapshots): (&Arc<Demand>, &Arc<Snapshots>),
     tasks: &mut JoinSet<()>,
 ) -> AbortHandle {
     match resource {
         Resource::Pods => reflect::<Pod>(context, tasks),
         Resource::Nodes => reflect::<Node>(context, tasks),
-        Resource::Services => reflect::<Service>(context, tasks),
+        Resource::Services => {
+            let (demand, snapshots) = (Arc::clone(demand), Arc::clone(snapshots));
+            tasks.spawn(ServiceWatches::new(context.clone(), demand, snapshots).run())
+        }
         Resource::EndpointSlices => match snapshots.load().endpoints_from {
             EndpointsFrom::Slices => reflect::<EndpointSlice>(context, tasks),
             EndpointsFrom::Pods(deriving) => {

@@ -8,7 +8,7 @@
 use super::cache::{Cache, Question};
 use super::render::{Rendered, render};
 use crate::demand::Demand;
-use crate::index::{Snapshot, Snapshots};
+use crate::index::{Needs, Snapshot, Snapshots};
 use crate::objects::{Resource, ResourceSet};
 use crate::status::Board;
 use crate::targets::{Query, build};
@@ -100,13 +100,13 @@ impl Answers {
         query: &Query,
         patience: Duration,
     ) -> Result<Arc<Snapshot>, NotSynced> {
-        let needed = query.resources(self.snapshots.load().endpoints_from);
-        self.demand.need(needed);
+        let needs = query.needs(self.snapshots.load().endpoints_from);
+        self.demand.need(&needs);
         let mut versions = self.snapshots.subscribe();
         let asked = Instant::now();
         loop {
             let snapshot = self.snapshots.load();
-            let lack = Self::lack(&snapshot, needed);
+            let lack = Self::lack(&snapshot, &needs);
             let wait = match lack {
                 Lack::Nothing => return Ok(snapshot),
                 Lack::FreshOwners => patience.min(FRESH_OWNERS),
@@ -128,11 +128,11 @@ impl Answers {
         &self.render_seconds
     }
 
-    fn lack(snapshot: &Snapshot, needed: ResourceSet) -> Lack {
-        let unsynced = needed.minus(snapshot.synced);
+    fn lack(snapshot: &Snapshot, needs: &Needs) -> Lack {
+        let unsynced = snapshot.lacks(needs);
         if !unsynced.is_empty() {
             Lack::Sync(unsynced)
-        } else if snapshot.unread_owners(needed).next().is_some() {
+        } else if snapshot.unread_owners(needs.resources).next().is_some() {
             Lack::FreshOwners
         } else {
             Lack::Nothing

@@ -1,8 +1,8 @@
 //! What a caller asks for: a `kubernetes_sd_config` as a value.
 
 use super::profile::Profile;
-use crate::index::EndpointsFrom;
-use crate::objects::{Resource, ResourceSet};
+use crate::index::{EndpointsFrom, Needs};
+use crate::objects::{Reach, Resource, ResourceSet};
 use crate::selector::{FieldSelector, LabelSelector};
 use std::collections::BTreeSet;
 
@@ -115,9 +115,20 @@ impl Query {
         }
     }
 
-    /// Which resources an answer is made of. Selectors add none: what they select is watched
-    /// anyway, and they are evaluated here.
-    pub fn resources(&self, endpoints_from: EndpointsFrom) -> ResourceSet {
+    /// What must be watched for an answer. Selectors change nothing: what they select is watched anyway, and
+    /// they are evaluated here.
+    pub fn needs(&self, endpoints_from: EndpointsFrom) -> Needs {
+        let namespace = |name: &String| Reach::Namespace(name.as_str().into());
+        let services = if self.namespaces.is_empty() {
+            [Reach::Cluster].into()
+        } else {
+            self.namespaces.iter().map(namespace).collect()
+        };
+        Needs { resources: self.resources(endpoints_from), services }
+    }
+
+    /// Which resources an answer is made of.
+    fn resources(&self, endpoints_from: EndpointsFrom) -> ResourceSet {
         let Attach {
             node,
             namespace,

@@ -26,6 +26,8 @@ mod prometheus;
 mod prometheus_rewritten;
 /// What becomes of each job of a configuration.
 mod rewriting;
+/// Where Services are watched.
+mod service_watches;
 /// The embedded API server behaves like a real one.
 #[cfg(feature = "simulator")]
 mod simulator;
