@@ -69,7 +69,9 @@ fn pod(number: usize) -> Pod {
 }
 
 fn slice(json: &str) -> EndpointSlice {
-    SliceOfNode(NODE).deserialize(&mut serde_json::Deserializer::from_str(json)).expect("a slice")
+    SliceOfNode(Some(NODE))
+        .deserialize(&mut serde_json::Deserializer::from_str(json))
+        .expect("a slice")
 }
 
 fn service(number: usize) -> Service {

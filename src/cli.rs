@@ -1,8 +1,9 @@
 //! The command line, as typed. What it means is decided in [`crate::commands`].
 
-use crate::index;
+use crate::index::{self, PodSelector};
 use crate::objects::is_dns_subdomain;
 use crate::sd::Compat;
+use crate::selector::LabelSelector;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -74,8 +75,14 @@ pub struct ClusterArgs {
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// The node whose targets are served
-    #[arg(long, env = "NODE_NAME", value_name = "NODE", value_parser = node_name)]
-    pub node_name: String,
+    #[arg(
+        long, env = "NODE_NAME", value_name = "NODE", value_parser = node_name,
+        required_unless_present = "complement"
+    )]
+    pub node_name: Option<String>,
+    /// Instead of a node's targets: what no node serves.
+    #[command(flatten)]
+    pub complement: ComplementArgs,
     /// Where http_sd and the debug pages are served
     #[arg(long, default_value = "127.0.0.1:9911", value_name = "ADDRESS")]
     pub listen: SocketAddr,
@@ -91,6 +98,21 @@ pub struct RunArgs {
     /// The agent's configuration.
     #[command(flatten)]
     pub agent: AgentArgs,
+}
+
+/// The complement of the nodes.
+#[derive(Clone, Debug, Args)]
+pub struct ComplementArgs {
+    /// Serve what no node's sidecar serves, instead of a node's targets: one for each cluster, beside an
+    /// ordinary agent. The flags about endpoints say what the nodes' sidecars do
+    #[arg(long, conflicts_with_all = ["node_name", "leave_to_complement"])]
+    pub complement: bool,
+    /// The Pods of the nodes' agents: the targets of nodes without a ready one are served, too
+    #[arg(long, requires = "complement", value_name = "NAMESPACE/LABELSELECTOR", value_parser = pods)]
+    pub agents: Option<PodSelector>,
+    /// For how long a node may be without a ready agent before its targets are served here
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub agent_delay: Duration,
 }
 
 /// The agent's configuration.
@@ -128,6 +150,9 @@ pub struct DiscoveryArgs {
     /// Where endpoints come from.
     #[command(flatten)]
     pub endpoints: EndpointsArgs,
+    /// Pods whose targets no node serves, but the complement; the same on the nodes and there
+    #[arg(long, value_name = "NAMESPACE/LABELSELECTOR", value_parser = pods)]
+    pub exclude: Vec<PodSelector>,
     /// Label profile: auto, 2.53, 3.5, 3.11 or latest
     #[arg(long, default_value = "auto", value_name = "PROFILE")]
     pub compat: Compat,
@@ -241,6 +266,9 @@ pub struct RewriteArgs {
     /// More jobs to add: a configuration, of which scrape_configs is taken, or a list of jobs
     #[arg(long, value_name = "FILE")]
     pub jobs_from: Vec<PathBuf>,
+    /// For the complement: keep the jobs that are not for nodes
+    #[arg(long, conflicts_with_all = ["leave_to_complement", "keep_other_clusters", "keep_cluster_roles"])]
+    pub complement: bool,
     /// What the rewritten configuration says.
     #[command(flatten)]
     pub rewriting: RewritingArgs,
@@ -277,6 +305,10 @@ pub struct RewritingArgs {
     /// Keep discovery of Services and Ingresses; every node will scrape what it finds
     #[arg(long)]
     pub keep_cluster_roles: bool,
+    /// Leave jobs to the complement that every node would scrape alike: static ones, for example, but not
+    /// those on loopback
+    #[arg(long)]
+    pub leave_to_complement: bool,
 }
 
 /// Format of what `targets` prints.
@@ -315,6 +347,18 @@ fn refresh_interval(text: &str) -> Result<String, String> {
         Duration::ZERO => Err("it must be at least 1s".to_owned()),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// Some Pods of a namespace.
+fn pods(text: &str) -> Result<PodSelector, String> {
+    let (namespace, labels) = text
+        .split_once('/')
+        .filter(|(namespace, labels)| is_dns_subdomain(namespace) && !labels.is_empty())
+        .ok_or(
+            "give a namespace and a label selector, such as kube-system/app=kube-state-metrics",
+        )?;
+    let labels = LabelSelector::parse(labels).map_err(|error| error.to_string())?;
+    Ok(PodSelector { namespace: namespace.into(), labels })
 }
 
 /// Seconds, minutes or hours, as `90s`, `15m` or `1h`.
@@ -358,6 +402,16 @@ mod tests {
         }
         for bad in ["", "A", "a_b", "a,b", "a=b", "-a", "a.", "a..b", &"a".repeat(254)] {
             assert!(node_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pods_of_a_namespace() {
+        for good in ["a/b=c", "kube-system/app.kubernetes.io/name in (x, y),z"] {
+            assert!(pods(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "a/", "/b=c", "A/b=c", "a/b c", "b=c"] {
+            assert!(pods(bad).is_err(), "{bad}");
         }
     }
 

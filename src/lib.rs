@@ -26,6 +26,7 @@ pub mod agent;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod coverage;
 pub mod demand;
 pub mod http;
 pub mod index;

@@ -3,8 +3,9 @@
 //! It takes everything that it touches from outside (node, client, timing), so that tests and
 //! `demo` run the same thing against an API server of their own.
 
+use crate::coverage::{self, AgentPods};
 use crate::demand::Demand;
-use crate::index::{self, EndpointsFrom, Index, Snapshots};
+use crate::index::{self, EndpointsFrom, Excluded, Index, Snapshot, Snapshots};
 use crate::kube::{self, Timing, Watches};
 use crate::status::Board;
 use std::sync::Arc;
@@ -35,16 +36,32 @@ impl Sidecar {
         client: ::kube::Client,
         timing: Timing,
     ) -> Self {
-        let snapshots = Arc::new(Snapshots::new(node, endpoints_from));
+        Self::after(Snapshot::of(node, endpoints_from, Excluded::default()), None, client, timing)
+    }
+
+    /// The same with what an empty snapshot says of whose targets are served, and how they are found. The
+    /// complement is told of `agents`, if there may be nodes without one.
+    pub fn after(
+        first: Snapshot,
+        agents: Option<AgentPods>,
+        client: ::kube::Client,
+        timing: Timing,
+    ) -> Self {
+        let share = first.share.clone();
+        let index = Index::after(first.clone());
+        let snapshots = Arc::new(Snapshots::after(first));
         let demand = Arc::new(Demand::new());
         let board = Arc::new(Board::default());
         let (changes, queue) = mpsc::channel(QUEUE);
-        let index = Index::new(node, endpoints_from);
         let mut tasks = JoinSet::new();
         tasks.spawn(index::maintain(index, queue, Arc::clone(&snapshots)));
+        if let Some(agents) = agents {
+            let (demand, snapshots) = (Arc::clone(&demand), Arc::clone(&snapshots));
+            tasks.spawn(coverage::follow(agents, demand, snapshots, changes.clone()));
+        }
         tasks.spawn(kube::follow(Watches {
             client,
-            node: node.into(),
+            share,
             timing,
             demand: Arc::clone(&demand),
             board: Arc::clone(&board),

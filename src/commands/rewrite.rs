@@ -19,7 +19,11 @@ const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 pub(super) fn rewrite(args: &RewriteArgs) -> Result<(), CommandError> {
     let own_url = Options::default().sd_url;
     let has_more = !args.jobs_from.is_empty();
-    let options = options(&args.rewriting, args.endpoints.into(), own_url, has_more)?;
+    let from = args.endpoints.into();
+    let mut options = options(&args.rewriting, from, own_url, has_more)?;
+    if args.complement {
+        options = of_complement(options);
+    }
     let main = read(&args.file)?;
     let others: Result<Vec<Config>, CommandError> =
         args.jobs_from.iter().map(|file| read(file)).collect();
@@ -75,11 +79,22 @@ pub(super) fn options(
         namespace: args.namespace.clone().or_else(own),
         keep_other_clusters: args.keep_other_clusters,
         keep_cluster_roles: args.keep_cluster_roles,
+        leave_to_complement: args.leave_to_complement,
         certs_dir: args.certs_dir.clone(),
         has_more_files,
         variables: args.variables.clone(),
         endpoints_from,
     })
+}
+
+/// The same for the complement: it reads slices, and has what is not for nodes.
+pub(super) fn of_complement(options: Options) -> Options {
+    Options {
+        keep_other_clusters: true,
+        keep_cluster_roles: true,
+        endpoints_from: EndpointsFrom::Slices,
+        ..options
+    }
 }
 
 fn read(file: &Path) -> Result<Config, CommandError> {

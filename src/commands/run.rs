@@ -7,6 +7,8 @@ use super::{cluster, rewrite};
 use crate::agent::{self, AgentState, Settings};
 use crate::cli::RunArgs;
 use crate::config::Waits;
+use crate::coverage::AgentPods;
+use crate::index::{EndpointsFrom, Nodes, Share, Snapshot};
 use crate::kube::Timing;
 use crate::sidecar::Sidecar;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -30,8 +32,8 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     };
     let settings = settings(args, address_of(&listeners.sd)?)?;
     let client = cluster::client(&args.cluster).await?;
-    let endpoints_from = args.discovery.endpoints.into();
-    let sidecar = Sidecar::start(&args.node_name, endpoints_from, client, Timing::default());
+    let agents = agents(args);
+    let sidecar = Sidecar::after(first_snapshot(args), agents, client, Timing::default());
     let agent = settings.as_ref().map(|_| Arc::new(AgentState::default()));
     let mut tasks = JoinSet::new();
     if let (Some(settings), Some(agent)) = (settings, &agent) {
@@ -40,25 +42,46 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     listeners.serve(&sidecar, args.discovery.compat, agent, shutdown.requested()).await
 }
 
+/// The Pods of the nodes' agents, if the flags name them.
+fn agents(args: &RunArgs) -> Option<AgentPods> {
+    let delay = args.complement.agent_delay;
+    args.complement.agents.clone().map(|pods| AgentPods { pods, delay })
+}
+
+/// Whose targets are served, and how they are found.
+fn first_snapshot(args: &RunArgs) -> Snapshot {
+    let from = EndpointsFrom::from(args.discovery.endpoints);
+    let excluded = args.discovery.exclude.iter().cloned().collect();
+    match &args.node_name {
+        Some(node) => Snapshot::of(node.as_str(), from, excluded),
+        None => {
+            let may_lack_agents = args.complement.agents.is_some();
+            let nodes = Nodes { endpoints_from: from, may_lack_agents };
+            Snapshot::of(Share::Complement(nodes), EndpointsFrom::Slices, excluded)
+        }
+    }
+}
+
 /// What the flags say about the agent's configuration, if they say anything.
 fn settings(args: &RunArgs, listen: SocketAddr) -> Result<Option<Settings>, CommandError> {
     let agent = &args.agent;
     let (Some(config_in), Some(config_out)) = (&agent.config_in, &agent.config_out) else {
         return Ok(None);
     };
+    let from = args.discovery.endpoints.into();
+    let has_more = !agent.jobs_from.is_empty();
+    let mut options = rewrite::options(&agent.rewriting, from, own_url(listen), has_more)?;
+    if args.complement.complement {
+        options = rewrite::of_complement(options);
+    }
     Ok(Some(Settings {
-        node: args.node_name.clone(),
+        node: args.node_name.clone().unwrap_or_default(),
         config_in: config_in.clone(),
         jobs_from: agent.jobs_from.clone(),
         config_out: config_out.clone(),
         reload_url: agent.reload_url.clone(),
         state_dir: agent.state_dir.clone(),
-        options: rewrite::options(
-            &agent.rewriting,
-            args.discovery.endpoints.into(),
-            own_url(listen),
-            !agent.jobs_from.is_empty(),
-        )?,
+        options,
         waits: Waits { hold: agent.config_hold, spread: agent.config_spread, pause: PAUSE },
     }))
 }

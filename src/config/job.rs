@@ -1,5 +1,6 @@
 //! One scrape job: what becomes of it on a node.
 
+use super::alike::is_alike_everywhere;
 use super::discovery::{Discovery, DiscoveryError};
 use super::narrowing::Narrowing;
 use super::options::Options;
@@ -117,6 +118,10 @@ pub(super) fn rewrite(mut job: Yaml, options: &Options) -> Result<Rewritten, Ref
     if sharding > 0 && job.get(KUBERNETES).is_none() && !options.keep_cluster_roles {
         // A Probe, for example: its shards share targets that belong to no node.
         let why = "targets that are spread over shards and belong to no node".to_owned();
+        return Ok(Rewritten { job: None, entries: 0, dropped: vec![why] });
+    }
+    if options.leave_to_complement && job.get(KUBERNETES).is_none() && is_alike_everywhere(&job) {
+        let why = "every node would scrape the same".to_owned();
         return Ok(Rewritten { job: None, entries: 0, dropped: vec![why] });
     }
     rewrite_discovery(job, &rules, options)

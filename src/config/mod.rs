@@ -13,6 +13,7 @@
 //! rewritten with certainty, or that Prometheus would refuse, keeps its last good form or is left out,
 //! and never stops the others. All here is pure.
 
+mod alike;
 mod certificates;
 mod discovery;
 mod guard;

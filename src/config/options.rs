@@ -17,6 +17,8 @@ pub struct Options {
     pub keep_other_clusters: bool,
     /// Whether discovery of what belongs to no node stays.
     pub keep_cluster_roles: bool,
+    /// Whether jobs go that every node would scrape alike, because a complement has them.
+    pub leave_to_complement: bool,
     /// Where the files lie that are named below `/etc/prometheus/certs`.
     pub certs_dir: Option<String>,
     /// Whether there are more files, also while these cannot be read. It is their certificates that lie there
@@ -37,6 +39,7 @@ impl Default for Options {
             namespace: None,
             keep_other_clusters: false,
             keep_cluster_roles: false,
+            leave_to_complement: false,
             certs_dir: None,
             has_more_files: false,
             variables: ["NODE_NAME", "POD_NAME"].map(str::to_owned).to_vec(),

@@ -31,7 +31,7 @@ pub enum ConfigError {
 pub struct Config {
     /// All but the jobs, in their place a list that is empty.
     frame: Vec<(Scalar, Yaml)>,
-    jobs: Vec<Yaml>,
+    pub(super) jobs: Vec<Yaml>,
 }
 
 /// A configuration for a node.

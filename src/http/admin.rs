@@ -72,9 +72,9 @@ impl Admin {
     }
 
     fn not_ready(&self, missing: Resource) -> String {
-        let node = &self.app.snapshots.load().node;
+        let share = &self.app.snapshots.load().share;
         let what = match missing {
-            Resource::Pods => format!("the Pods of node {node}"),
+            Resource::Pods => format!("the Pods of {share}"),
             other => other.to_string(),
         };
         let reason = self.app.board.trouble(missing).map_or_else(

@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(super) async fn targets(app: &App, query: Option<&str>, headers: &HeaderMap) -> Answer {
     match built(app, query, None, headers).await {
         Ok((snapshot, targets)) => pretty(&json!({
-            "node": *snapshot.node,
+            "node": snapshot.share.node(),
             "snapshot": snapshot.version,
             "targets": targets.own.iter().map(shown).collect::<Vec<_>>(),
         })),
@@ -41,7 +41,7 @@ pub(super) async fn unassigned(app: &App, query: Option<&str>, headers: &HeaderM
         target
     });
     pretty(&json!({
-        "node": *snapshot.node,
+        "node": snapshot.share.node(),
         "snapshot": snapshot.version,
         "counts": Value::Object(counts.into_iter().collect()),
         "unassigned": listed.collect::<Vec<_>>(),
@@ -79,7 +79,7 @@ pub(super) fn watches(app: &App) -> Answer {
         })
     });
     pretty(&json!({
-        "node": *snapshot.node,
+        "node": snapshot.share.node(),
         "snapshot": snapshot.version,
         "watches": watches.collect::<Vec<_>>(),
     }))

@@ -7,6 +7,7 @@ use crate::objects::{
 };
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// One message from a watch, or from the reader of owners.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub enum Change {
     Namespaces(Update<Namespace>),
     /// An owner of an own Pod was read; `None`: it does not exist, or has no controller.
     Owner(OwnerKey, Option<Owner>),
+    /// These nodes have an agent.
+    Agents(BTreeSet<Arc<str>>),
     /// Which endpointslice controller the cluster has.
     Controller(Controller),
     /// Services are watched there and nowhere else, and what depends on them is known: what came from

@@ -7,15 +7,19 @@
 mod change;
 mod derivation;
 mod endpoints_from;
+mod excluded;
 mod needs;
 mod publish;
+mod share;
 mod snapshot;
 mod state;
 
 pub use change::{Change, ListOutcome, OwnerKey, Update};
-pub use derivation::{Controller, Derived};
+pub use derivation::{Controller, Derived, Seen};
 pub use endpoints_from::{Deriving, EndpointsFrom, ForeignSlices, KubeletAddress};
+pub use excluded::{Excluded, PodSelector};
 pub use needs::Needs;
 pub use publish::{Snapshots, maintain};
-pub use snapshot::Snapshot;
+pub use share::{Nodes, Share};
+pub use snapshot::{Agents, Snapshot};
 pub use state::Index;

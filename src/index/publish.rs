@@ -2,6 +2,7 @@
 
 use super::change::Change;
 use super::endpoints_from::EndpointsFrom;
+use super::excluded::Excluded;
 use super::snapshot::Snapshot;
 use super::state::Index;
 use arc_swap::ArcSwap;
@@ -20,10 +21,12 @@ pub struct Snapshots {
 impl Snapshots {
     /// Starts with an empty snapshot of that node.
     pub fn new(node: &str, endpoints_from: EndpointsFrom) -> Self {
-        Self {
-            latest: ArcSwap::from_pointee(Snapshot::of_node(node, endpoints_from)),
-            version: watch::Sender::new(0),
-        }
+        Self::after(Snapshot::of(node, endpoints_from, Excluded::default()))
+    }
+
+    /// Starts with that snapshot.
+    pub fn after(first: Snapshot) -> Self {
+        Self { latest: ArcSwap::from_pointee(first), version: watch::Sender::new(0) }
     }
 
     /// The latest snapshot.

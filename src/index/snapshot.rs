@@ -1,9 +1,11 @@
 //! What readers see.
 
 use super::change::OwnerKey;
-use super::derivation::{Derived, is_kubelet};
+use super::derivation::{Derived, Seen};
 use super::endpoints_from::{EndpointsFrom, ForeignSlices};
+use super::excluded::Excluded;
 use super::needs::Needs;
+use super::share::Share;
 use crate::objects::{
     EndpointSlice, Endpoints, Namespace, Node, Owner, Pod, Reach, Resource, ResourceSet, Service,
     Store, Stored,
@@ -16,15 +18,19 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// Grows with each published change; equal versions mean equal content.
     pub version: u64,
-    /// The node whose targets are served.
-    pub node: Arc<str>,
+    /// Whose targets are served.
+    pub share: Share,
+    /// What the nodes leave to the complement.
+    pub excluded: Arc<Excluded>,
+    /// Which nodes have an agent; for the complement.
+    pub agents: Agents,
     /// Where endpoints come from.
     pub endpoints_from: EndpointsFrom,
     /// Which resources have had a complete list, and still are watched.
     pub synced: ResourceSet,
-    /// Own Pods.
+    /// Own Pods; the complement's are all.
     pub pods: Store<Pod>,
-    /// The own Node (at most one).
+    /// The own Node; the complement's are all.
     pub nodes: Store<Node>,
     /// Services.
     pub services: Store<Service>,
@@ -47,19 +53,66 @@ pub struct Snapshot {
     pub owners: Arc<BTreeMap<OwnerKey, Option<Owner>>>,
 }
 
+/// The nodes that have an agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Agents {
+    /// All.
+    #[default]
+    Everywhere,
+    /// These.
+    On(Arc<BTreeSet<Arc<str>>>),
+    /// That is not known yet.
+    Unknown,
+}
+
+// === impl Agents ===
+
+impl Agents {
+    /// Whether that node has one.
+    pub fn are_on(&self, node: &str) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::On(nodes) => nodes.contains(node),
+            Self::Unknown => false,
+        }
+    }
+}
+
 // === impl Snapshot ===
 
 impl Snapshot {
     /// An empty one: nothing synced.
-    pub fn of_node(node: &str, endpoints_from: EndpointsFrom) -> Self {
-        Self { node: node.into(), endpoints_from, ..Self::default() }
+    pub fn of(share: impl Into<Share>, endpoints_from: EndpointsFrom, excluded: Excluded) -> Self {
+        let (share, excluded) = (share.into(), Arc::new(excluded));
+        let agents = match &share {
+            Share::Complement(nodes) if nodes.may_lack_agents => Agents::Unknown,
+            _ => Agents::Everywhere,
+        };
+        Self { share, endpoints_from, excluded, agents, ..Self::default() }
     }
 
-    /// Whether a slice that was read says what a derived one says: if prometheus-operator writes
-    /// only Endpoints for its kubelet Service, Kubernetes mirrors them into slices.
-    pub fn is_derived_too(&self, slice: &EndpointSlice) -> bool {
-        let service = || self.services.get(&slice.meta.key.namespace, slice.service_name()?);
-        self.endpoints_from.is_pods() && service().is_some_and(|service| is_kubelet(service))
+    /// How the sidecars of nodes see a slice that was read here.
+    pub fn slice_seen(&self, slice: &EndpointSlice) -> Seen {
+        Seen::of_slice(slice, &self.services, self.nodes_endpoints_from())
+    }
+
+    /// The same of Endpoints.
+    pub fn endpoints_seen(&self, endpoints: &Endpoints) -> Seen {
+        Seen::of_endpoints(endpoints, &self.services, self.nodes_endpoints_from())
+    }
+
+    /// Where the endpoints of nodes' sidecars come from.
+    fn nodes_endpoints_from(&self) -> EndpointsFrom {
+        match &self.share {
+            Share::Node(_) => self.endpoints_from,
+            Share::Complement(nodes) => nodes.endpoints_from,
+        }
+    }
+
+    /// Whether no node serves what is made from that Pod.
+    pub fn is_for_complement(&self, pod: &Pod) -> bool {
+        let Agents::On(nodes) = &self.agents else { return self.excluded.contains(pod) };
+        !nodes.contains(&*pod.node_name) || self.excluded.contains(pod)
     }
 
     /// The controller of the Pod's controller, if it is a ReplicaSet or a Job and was read.
@@ -67,10 +120,11 @@ impl Snapshot {
         self.owners.get(&OwnerKey::of_pod(pod)?)?.as_ref()
     }
 
-    /// The owners of own Pods, of those resources.
+    /// The owners of own Pods, of those resources. Not of all that the complement knows: each is a request.
     pub fn owner_keys(&self, of: ResourceSet) -> impl Iterator<Item = OwnerKey> {
         self.pods
             .iter()
+            .filter(|pod| !self.share.is_complement() || self.is_for_complement(pod))
             .filter_map(|pod| OwnerKey::of_pod(pod))
             .filter(move |key| of.contains(key.resource()))
     }
@@ -95,6 +149,10 @@ impl Snapshot {
     /// What has not synced of that.
     pub fn lacks(&self, needs: &Needs) -> ResourceSet {
         let missing = needs.minus(self.synced, &self.services_watched);
+        if self.agents == Agents::Unknown {
+            // They are known a moment after these.
+            return missing.with(Resource::Pods).with(Resource::Nodes);
+        }
         let are_listed = Reach::cover(&self.services_listed, &needs.services);
         if missing.contains(Resource::Services) && are_listed && self.follows_services() {
             // What these Services ask for is not there yet.

@@ -3,7 +3,9 @@
 use super::change::{Change, ListOutcome, OwnerKey, Update};
 use super::derivation::{Around, Controller, Derivation};
 use super::endpoints_from::EndpointsFrom;
-use super::snapshot::Snapshot;
+use super::excluded::Excluded;
+use super::share::Share;
+use super::snapshot::{Agents, Snapshot};
 use crate::objects::{
     EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Reach, Resource, Service,
     Store, Stored,
@@ -25,7 +27,7 @@ pub struct Index {
 trait Indexed: Stored {
     /// Whether the object can matter to the targets of this node. One that cannot is not kept;
     /// one that no longer can is removed.
-    fn matters(&self, _node: &str) -> bool {
+    fn matters(&self, _share: &Share) -> bool {
         true
     }
 }
@@ -35,8 +37,13 @@ trait Indexed: Stored {
 impl Index {
     /// An empty index for that node.
     pub fn new(node: &str, endpoints_from: EndpointsFrom) -> Self {
+        Self::after(Snapshot::of(node, endpoints_from, Excluded::default()))
+    }
+
+    /// An index that begins with an empty snapshot.
+    pub fn after(state: Snapshot) -> Self {
         Self {
-            state: Snapshot::of_node(node, endpoints_from),
+            state,
             changed: false,
             derivation: Derivation::default(),
             controller: Controller::default(),
@@ -46,16 +53,22 @@ impl Index {
 
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
-        let Snapshot { node, pods, nodes, services, slices, endpoints, namespaces, .. } =
+        let Snapshot { share, pods, nodes, services, slices, endpoints, namespaces, .. } =
             &mut self.state;
         let (resource, effect) = match change {
-            Change::Pods(told) => (Resource::Pods, update(pods, told, node)),
-            Change::Nodes(told) => (Resource::Nodes, update(nodes, told, node)),
-            Change::Services(told) => (Resource::Services, update(services, told, node)),
-            Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, node)),
-            Change::Endpoints(told) => (Resource::Endpoints, update(endpoints, told, node)),
-            Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, node)),
+            Change::Pods(told) => (Resource::Pods, update(pods, told, share)),
+            Change::Nodes(told) => (Resource::Nodes, update(nodes, told, share)),
+            Change::Services(told) => (Resource::Services, update(services, told, share)),
+            Change::EndpointSlices(told) => (Resource::EndpointSlices, update(slices, told, share)),
+            Change::Endpoints(told) => (Resource::Endpoints, update(endpoints, told, share)),
+            Change::Namespaces(told) => (Resource::Namespaces, update(namespaces, told, share)),
             Change::Owner(key, owner) => return self.owner_was_read(key, owner),
+            Change::Agents(nodes) => {
+                let agents = Agents::On(Arc::new(nodes));
+                self.changed |= self.state.agents != agents;
+                self.state.agents = agents;
+                return;
+            }
             Change::Controller(controller) => {
                 self.changed |= self.controller != controller;
                 self.controller = controller;
@@ -100,10 +113,10 @@ impl Index {
     /// Before each snapshot, so that none has Pods or Services without their endpoints.
     fn derive(&mut self) {
         let EndpointsFrom::Pods(deriving) = self.state.endpoints_from else { return };
-        let Snapshot { node, nodes, pods, services, slices, .. } = &self.state;
+        let Snapshot { share, nodes, pods, services, slices, .. } = &self.state;
         let around = Around {
             controller: self.controller,
-            node: nodes.get("", node).cloned(),
+            node: share.node().and_then(|node| nodes.get("", node)).cloned(),
             node_deleted: self.node_deleted,
             kubelet_address: deriving.kubelet_address,
         };
@@ -190,29 +203,29 @@ struct Effect {
     listed: Option<Reach>,
 }
 
-fn update<T: Indexed>(store: &mut Store<T>, told: Update<T>, node: &str) -> Effect {
+fn update<T: Indexed>(store: &mut Store<T>, told: Update<T>, share: &Share) -> Effect {
     match told {
         Update::Replace(list) => {
             let reach = list.reach.clone();
-            Effect { changed: replace(store, list, node), listed: Some(reach) }
+            Effect { changed: replace(store, list, share), listed: Some(reach) }
         }
-        Update::Apply(object) => Effect { changed: apply(store, object, node), listed: None },
+        Update::Apply(object) => Effect { changed: apply(store, object, share), listed: None },
         Update::Delete(key) => Effect { changed: store.remove(&key), listed: None },
     }
 }
 
-fn apply<T: Indexed>(store: &mut Store<T>, object: T, node: &str) -> bool {
-    if object.matters(node) { store.insert(object) } else { store.remove(object.key()) }
+fn apply<T: Indexed>(store: &mut Store<T>, object: T, share: &Share) -> bool {
+    if object.matters(share) { store.insert(object) } else { store.remove(object.key()) }
 }
 
 /// Makes the store equal to the list as far as that reaches, but for objects whose content is not
 /// known.
-fn replace<T: Indexed>(store: &mut Store<T>, list: ListOutcome<T>, node: &str) -> bool {
+fn replace<T: Indexed>(store: &mut Store<T>, list: ListOutcome<T>, share: &Share) -> bool {
     let mut present: HashSet<ObjectKey> = list.undecodable.into_iter().collect();
     let mut changed = false;
     for object in list.objects {
         present.insert(object.key().clone());
-        changed |= apply(store, object, node);
+        changed |= apply(store, object, share);
     }
     if !list.unnamed {
         changed |= store.retain(|object| {
@@ -226,14 +239,14 @@ fn replace<T: Indexed>(store: &mut Store<T>, list: ListOutcome<T>, node: &str) -
 
 impl Indexed for Pod {
     /// A Pod of another node is no Pod of ours, whoever sent it.
-    fn matters(&self, node: &str) -> bool {
-        *self.node_name == *node
+    fn matters(&self, share: &Share) -> bool {
+        share.node().is_none_or(|node| *self.node_name == **node)
     }
 }
 
 impl Indexed for Node {
-    fn matters(&self, node: &str) -> bool {
-        *self.meta.key.name == *node
+    fn matters(&self, share: &Share) -> bool {
+        share.node().is_none_or(|node| self.meta.key.name == *node)
     }
 }
 
@@ -241,14 +254,14 @@ impl Indexed for Service {}
 
 impl Indexed for EndpointSlice {
     /// Slices of which no endpoint was kept would make memory follow the cluster.
-    fn matters(&self, _node: &str) -> bool {
+    fn matters(&self, _share: &Share) -> bool {
         !self.endpoints.is_empty()
     }
 }
 
 impl Indexed for Endpoints {
     /// As for slices.
-    fn matters(&self, _node: &str) -> bool {
+    fn matters(&self, _share: &Share) -> bool {
         !self.subsets.is_empty()
     }
 }

@@ -44,7 +44,7 @@ impl Feed {
         };
         let context = Context {
             client,
-            node: node.into(),
+            share: node.into(),
             timing: Arc::new(Timing::alone()),
             pacer: Arc::new(Pacer::new()),
             board: Arc::new(Board::default()),
@@ -95,7 +95,7 @@ impl Feed {
 
     fn reflector<K: Kind>(&self) -> Reflector<K> {
         let entry = Arc::clone(self.context.board.of(K::RESOURCE));
-        Reflector::new(self.context.clone(), K::scope(&self.context.node), entry)
+        Reflector::new(self.context.clone(), K::scope(self.context.node()), entry)
     }
 
     /// What follows from the body of a list of Services as protobuf, if it is a complete one.

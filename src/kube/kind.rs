@@ -15,11 +15,11 @@ pub(super) trait Kind: Stored + Sized + Send + 'static {
     /// Its resource.
     const RESOURCE: Resource;
 
-    /// What to ask for.
-    fn scope(node: &str) -> Scope;
+    /// What to ask for: of that node, or of the whole cluster.
+    fn scope(node: Option<&str>) -> Scope;
 
     /// Decodes one object, for that node.
-    fn decode(object: &[u8], node: &str) -> serde_json::Result<Self>;
+    fn decode(object: &[u8], node: Option<&str>) -> serde_json::Result<Self>;
 
     /// How an object of a list is decoded that comes as protobuf; without it, lists are asked for as JSON. Only
     /// Services have it: theirs is the one list that grows with the cluster.
@@ -96,8 +96,8 @@ impl Scope {
         Self::within::<core::Service>(reach)
     }
 
-    fn selected_by(self, field: &str, value: &str) -> Self {
-        Self { field_selector: Some(format!("{field}={value}")), ..self }
+    fn selected_by(self, field: &str, value: Option<&str>) -> Self {
+        Self { field_selector: value.map(|value| format!("{field}={value}")), ..self }
     }
 
     /// The parameters of a request that say what is selected.
@@ -122,11 +122,11 @@ impl Kind for Pod {
     const RESOURCE: Resource = Resource::Pods;
 
     /// The one field selector for which the API server keeps an index.
-    fn scope(node: &str) -> Scope {
+    fn scope(node: Option<&str>) -> Scope {
         Scope::of::<core::Pod>().selected_by("spec.nodeName", node)
     }
 
-    fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {
+    fn decode(object: &[u8], _node: Option<&str>) -> serde_json::Result<Self> {
         serde_json::from_slice(object)
     }
 
@@ -138,11 +138,11 @@ impl Kind for Pod {
 impl Kind for Node {
     const RESOURCE: Resource = Resource::Nodes;
 
-    fn scope(node: &str) -> Scope {
+    fn scope(node: Option<&str>) -> Scope {
         Scope::of::<core::Node>().selected_by("metadata.name", node)
     }
 
-    fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {
+    fn decode(object: &[u8], _node: Option<&str>) -> serde_json::Result<Self> {
         serde_json::from_slice(object)
     }
 
@@ -154,11 +154,11 @@ impl Kind for Node {
 impl Kind for Service {
     const RESOURCE: Resource = Resource::Services;
 
-    fn scope(_node: &str) -> Scope {
+    fn scope(_node: Option<&str>) -> Scope {
         Scope::services(Reach::Cluster)
     }
 
-    fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {
+    fn decode(object: &[u8], _node: Option<&str>) -> serde_json::Result<Self> {
         serde_json::from_slice(object)
     }
 
@@ -173,11 +173,11 @@ impl Kind for Service {
 impl Kind for EndpointSlice {
     const RESOURCE: Resource = Resource::EndpointSlices;
 
-    fn scope(_node: &str) -> Scope {
+    fn scope(_node: Option<&str>) -> Scope {
         Scope::of::<discovery::EndpointSlice>()
     }
 
-    fn decode(object: &[u8], node: &str) -> serde_json::Result<Self> {
+    fn decode(object: &[u8], node: Option<&str>) -> serde_json::Result<Self> {
         SliceOfNode(node).deserialize(&mut serde_json::Deserializer::from_slice(object))
     }
 
@@ -193,11 +193,11 @@ impl Kind for EndpointSlice {
 impl Kind for Endpoints {
     const RESOURCE: Resource = Resource::Endpoints;
 
-    fn scope(_node: &str) -> Scope {
+    fn scope(_node: Option<&str>) -> Scope {
         Scope::of::<core::Endpoints>()
     }
 
-    fn decode(object: &[u8], node: &str) -> serde_json::Result<Self> {
+    fn decode(object: &[u8], node: Option<&str>) -> serde_json::Result<Self> {
         Ok(serde_json::from_slice::<Self>(object)?.of_node(node))
     }
 
@@ -213,11 +213,11 @@ impl Kind for Endpoints {
 impl Kind for Namespace {
     const RESOURCE: Resource = Resource::Namespaces;
 
-    fn scope(_node: &str) -> Scope {
+    fn scope(_node: Option<&str>) -> Scope {
         Scope { metadata_only: true, ..Scope::of::<core::Namespace>() }
     }
 
-    fn decode(object: &[u8], _node: &str) -> serde_json::Result<Self> {
+    fn decode(object: &[u8], _node: Option<&str>) -> serde_json::Result<Self> {
         serde_json::from_slice(object)
     }
 

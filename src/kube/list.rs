@@ -121,7 +121,7 @@ impl<K: Kind> Reflector<K> {
 
     pub(super) fn take(&mut self, item: Piece<'_>, outcome: &mut ListOutcome<K>) {
         let (text, problem) = match item {
-            Piece::Whole(text) => match K::decode(text, &self.node) {
+            Piece::Whole(text) => match K::decode(text, self.node()) {
                 Ok(object) => return self.keep(object, outcome),
                 Err(error) => (text, Some(error)),
             },

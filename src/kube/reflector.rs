@@ -6,7 +6,7 @@ use super::kind::{Kind, Scope};
 use super::pacer::{Pacer, Turn};
 use super::timing::{Timing, part_of};
 use super::watch::{TOO_SHORT, Watched};
-use crate::index::{Change, Update};
+use crate::index::{Change, Share, Update};
 use crate::objects::{ObjectKey, Resource};
 use crate::status::{Board, Entry, Phase, Verb};
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) client: kube::Client,
-    pub(super) node: Arc<str>,
+    pub(super) share: Share,
     pub(super) timing: Arc<Timing>,
     pub(super) pacer: Arc<Pacer>,
     pub(super) board: Arc<Board>,
@@ -76,6 +76,11 @@ const MOST_BAD_OBJECTS: usize = 1000;
 // === impl Context ===
 
 impl Context {
+    /// The own node; nothing, if the whole cluster matters.
+    pub(super) fn node(&self) -> Option<&str> {
+        self.share.node().map(AsRef::as_ref)
+    }
+
     /// Hands a change to the index. Without an index the process is about to end.
     pub(super) async fn tell(&self, change: Change) {
         let _ = self.changes.send(change).await;
@@ -126,7 +131,7 @@ impl<K: Kind> Reflector<K> {
                     let objects = outcome.objects.len();
                     info!(resource = %K::RESOURCE, namespace, objects, "listed");
                     if K::RESOURCE == Resource::Nodes && objects == 0 {
-                        warn!("the cluster has no Node {}: is the node's name right?", self.node);
+                        warn!("the cluster has no Node: is the name of {} right?", self.share);
                     }
                     self.tell(K::change(Update::Replace(outcome))).await;
                     self.entry().heard(version);
@@ -226,11 +231,11 @@ impl<K: Kind> Reflector<K> {
     async fn wait_after(&mut self, verb: Verb, failure: &Failure) {
         let namespace = self.scope.reach.namespace();
         let message = format!(
-            "{} {}{} for node {}: {failure}{}",
+            "{} {}{} for {}: {failure}{}",
             verb.name(),
             K::RESOURCE,
             namespace.map_or_else(String::new, |name| format!(" in namespace {name}")),
-            self.node,
+            self.share,
             advice(failure, &["list", "watch"], K::RESOURCE.name(), self.scope.group),
         );
         self.entry().set_phase(Phase::Waiting);

@@ -160,7 +160,7 @@ impl<K: Kind> Reflector<K> {
         let update = match kind {
             EventKind::Bookmark | EventKind::Unknown => None,
             EventKind::Deleted => Some(Update::Delete(head.key)),
-            _ => match K::decode(text, &self.node) {
+            _ => match K::decode(text, self.node()) {
                 Ok(object) => {
                     self.entry().count_dropped_endpoints(object.dropped_endpoints());
                     self.bad_objects.remove(object.key());

@@ -9,7 +9,7 @@ use super::services::ServiceWatches;
 use super::tasks::{LOOK_EVERY, end};
 use super::timing::Timing;
 use crate::demand::Demand;
-use crate::index::{Change, EndpointsFrom, Snapshots};
+use crate::index::{Change, EndpointsFrom, Share, Snapshots};
 use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource};
 use crate::status::Board;
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ use tracing::info;
 pub struct Watches {
     /// The API server.
     pub client: kube::Client,
-    /// The own node.
-    pub node: Arc<str>,
+    /// Whose targets are served.
+    pub share: Share,
     /// Deadlines and delays.
     pub timing: Timing,
     /// Which resources are needed.
@@ -38,10 +38,10 @@ pub struct Watches {
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
-    let Watches { client, node, timing, demand, board, changes, snapshots } = watches;
+    let Watches { client, share, timing, demand, board, changes, snapshots } = watches;
     let context = Context {
         client,
-        node,
+        share,
         timing: Arc::new(timing),
         pacer: Arc::new(Pacer::new()),
         board,
@@ -108,7 +108,7 @@ fn start(
 
 fn reflect<K: Kind>(context: &Context, tasks: &mut JoinSet<()>) -> AbortHandle {
     let entry = Arc::clone(context.board.of(K::RESOURCE));
-    tasks.spawn(Reflector::<K>::new(context.clone(), K::scope(&context.node), entry).run())
+    tasks.spawn(Reflector::<K>::new(context.clone(), K::scope(context.node()), entry).run())
 }
 
 async fn close(resource: Resource, task: &AbortHandle, context: &Context) {

@@ -84,7 +84,7 @@ impl Endpoints {
     /// ports. Of Endpoints that the controller did not sign, all addresses with a Pod reference
     /// are kept, whatever their `nodeName` (see [`Located::matters`]).
     #[must_use]
-    pub fn of_node(mut self, node: &str) -> Self {
+    pub fn of_node(mut self, node: Option<&str>) -> Self {
         let managed = self.meta.labels.get(ENDPOINTS_MANAGED_BY) == Some(ENDPOINTS_CONTROLLER);
         let mut dropped = 0;
         let mut cut = |addresses: &mut Box<[EndpointAddress]>| {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn decode(json: &str) -> Endpoints {
-        serde_json::from_str::<Endpoints>(json).unwrap().of_node("a")
+        serde_json::from_str::<Endpoints>(json).unwrap().of_node(Some("a"))
     }
 
     fn shown(endpoints: &Endpoints) -> Vec<(&str, bool)> {

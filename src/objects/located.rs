@@ -36,11 +36,12 @@ pub trait Located {
         })
     }
 
-    /// Whether the endpoint can matter to that node: it is the node's own, or nobody's (that must
+    /// Whether the endpoint can matter to that node, or to the complement, if it is none: all do. It is the node's own, or nobody's (that must
     /// be reported), or it refers to a Pod, whose extra targets follow it wherever the endpoint
     /// says that it is. The last cannot differ in `managed` objects, those of Kubernetes' own
     /// controllers.
-    fn matters(&self, node: &str, managed: bool) -> bool {
+    fn matters(&self, node: Option<&str>, managed: bool) -> bool {
+        let Some(node) = node else { return true };
         match self.own_node() {
             Some(name) => name == node || !managed && self.refers_to_pod(),
             None => true,

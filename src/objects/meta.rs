@@ -7,6 +7,7 @@ use super::wire::null_as_default;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// `metadata` without what no target needs (managed fields, above all).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(super) struct MetadataJson {
     owner_references: Vec<OwnerJson>,
     #[serde(default)]
     deletion_timestamp: Option<IgnoredAny>,
+    #[serde(default)]
+    creation_timestamp: Option<Box<str>>,
 }
 
 fn no_text() -> Arc<str> {
@@ -92,6 +95,12 @@ impl MetadataJson {
     /// no room for it.
     pub(super) fn is_deleted(&self) -> bool {
         self.deletion_timestamp.is_some()
+    }
+
+    /// When the object was created, if that can be read. Only the ages of Pods and Nodes matter.
+    pub(super) fn created(&self) -> Option<SystemTime> {
+        let time: jiff::Timestamp = self.creation_timestamp.as_deref()?.parse().ok()?;
+        Some(time.into())
     }
 }
 

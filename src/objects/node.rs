@@ -1,9 +1,10 @@
 //! Nodes and Namespaces: what is attached to targets, and role node.
 
-use super::meta::Metadata;
+use super::meta::{Metadata, MetadataJson};
 use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
 use serde::Deserialize;
+use std::time::SystemTime;
 
 /// A Node, with the fields that role node and `attach=node` read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Node {
     pub kubelet_port: i32,
     /// `status.conditions`.
     pub conditions: Box<[NodeCondition]>,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<SystemTime>,
 }
 
 /// An address of a Node.
@@ -57,7 +60,7 @@ pub struct Namespace {
 
 #[derive(Deserialize)]
 struct NodeJson {
-    metadata: Metadata,
+    metadata: MetadataJson,
     #[serde(default, deserialize_with = "null_as_default")]
     spec: SpecJson,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -109,7 +112,8 @@ impl Stored for Node {
 impl From<NodeJson> for Node {
     fn from(NodeJson { metadata, spec, status }: NodeJson) -> Self {
         Self {
-            meta: metadata,
+            created: metadata.created(),
+            meta: metadata.into(),
             provider_id: spec.provider_id,
             unschedulable: spec.unschedulable,
             addresses: status.addresses,

@@ -4,6 +4,7 @@ use super::meta::{Metadata, MetadataJson};
 use super::store::{ObjectKey, Stored};
 use super::wire::null_as_default;
 use serde::Deserialize;
+use std::time::SystemTime;
 
 /// A Pod, with the fields that labels, field selectors and lookups read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Pod {
     pub ready: Option<Box<str>>,
     /// Whether `metadata.deletionTimestamp` is set: it is terminating.
     pub deleted: bool,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<SystemTime>,
     /// `spec.containers`.
     pub containers: Box<[Container]>,
     /// `spec.initContainers`.
@@ -183,6 +186,7 @@ impl From<PodJson> for Pod {
         }
         Self {
             deleted: metadata.is_deleted(),
+            created: metadata.created(),
             meta: metadata.into(),
             node_name: spec.node_name,
             restart_policy: spec.restart_policy,

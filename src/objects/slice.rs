@@ -89,7 +89,7 @@ pub struct Conditions {
 /// Decodes an [`EndpointSlice`], keeping what matters to this node. An endpoint of another node
 /// is gone before the next one is read.
 #[derive(Clone, Debug)]
-pub struct SliceOfNode<'a>(pub &'a str);
+pub struct SliceOfNode<'a>(pub Option<&'a str>);
 
 // === impl EndpointSlice ===
 
@@ -175,7 +175,7 @@ struct Kept {
 }
 
 struct KeptEndpoints<'a> {
-    node: &'a str,
+    node: Option<&'a str>,
     managed: bool,
 }
 
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn decode(json: &str) -> EndpointSlice {
-        SliceOfNode("a").deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap()
+        SliceOfNode(Some("a")).deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap()
     }
 
     fn names(slice: &EndpointSlice) -> Vec<&str> {

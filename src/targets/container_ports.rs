@@ -6,7 +6,9 @@ use super::locality::Place;
 use super::output::Output;
 use super::pod_labels::{containers, set_container, set_container_port, set_init};
 use super::resolved_pod::ResolvedPod;
+use super::target::Reason;
 use super::view::View;
+use crate::index::Seen;
 use crate::objects::{Container, ContainerPort, Pod};
 
 /// Adds the labels of the container that declares the port number, and says whether there is one.
@@ -29,15 +31,18 @@ pub(super) fn set_matching_container(
 }
 
 /// Adds the extra targets: the container ports whose number no port of the endpoints covers, at
-/// the Pod's own address. They have no labels of an endpoint.
+/// the Pod's own address, of an object that nodes see so. They have no labels of an endpoint.
 pub(super) fn add_other_ports(
     view: &View<'_>,
-    ResolvedPod { pod, labels }: &ResolvedPod<'_>,
+    (ResolvedPod { pod, labels }, seen): (&ResolvedPod<'_>, Seen),
     is_covered: impl Fn(i32) -> bool,
     group: &Draft,
     output: &mut Output<'_>,
 ) {
-    let place = Place::of_pod(pod);
+    let place = match seen {
+        Seen::Not => Place::Unassigned(Reason::NotSeen),
+        Seen::Read | Seen::Derived => view.place_of_pod(pod),
+    };
     // A Pod that starts, or was evicted, has no address.
     if pod.ip.is_empty() || !output.wants(place) {
         return;

@@ -2,11 +2,13 @@
 
 use super::locality::Place;
 use super::target::{Target, Targets, Unassigned};
+use crate::index::{Agents, Share, Snapshot};
 
-/// Takes the targets of all places and keeps those of one node and of none.
+/// Takes the targets of all places and keeps those of one share, and, on a node, those of none.
 #[derive(Debug)]
 pub(super) struct Output<'a> {
-    node: &'a str,
+    share: &'a Share,
+    agents: &'a Agents,
     targets: Targets,
 }
 
@@ -14,14 +16,15 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Nothing yet.
-    pub(super) fn of_node(node: &'a str) -> Self {
-        Self { node, targets: Targets::default() }
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        let Snapshot { share, agents, .. } = snapshot;
+        Self { share, agents, targets: Targets::default() }
     }
 
     /// Whether a target of that place would be kept: if not, its labels need not be built.
     pub(super) fn wants(&self, place: Place<'_>) -> bool {
         match place {
-            Place::Node(name) => name == self.node,
+            Place::Node(node) => self.serves(node),
             Place::Unassigned(_) => true,
         }
     }
@@ -29,8 +32,9 @@ impl<'a> Output<'a> {
     /// Keeps the target if it belongs here or nowhere.
     pub(super) fn add(&mut self, place: Place<'_>, target: Target) {
         match place {
-            Place::Node(name) if name == self.node => self.targets.own.push(target),
+            Place::Node(node) if self.serves(node) => self.targets.own.push(target),
             Place::Node(_) => {}
+            Place::Unassigned(_) if self.share.is_complement() => self.targets.own.push(target),
             Place::Unassigned(reason) => {
                 self.targets.unassigned.push(Unassigned { target, reason });
             }
@@ -42,5 +46,12 @@ impl<'a> Output<'a> {
         self.targets.own.sort_unstable();
         self.targets.unassigned.sort_unstable();
         self.targets
+    }
+
+    fn serves(&self, node: &str) -> bool {
+        match self.share {
+            Share::Node(own) => **own == *node,
+            Share::Complement(_) => !self.agents.are_on(node),
+        }
     }
 }

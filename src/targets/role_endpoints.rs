@@ -7,6 +7,7 @@ use super::locality::Place;
 use super::output::Output;
 use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
+use crate::index::Seen;
 use crate::objects::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Located, ObjectKey, Service,
 };
@@ -15,12 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Adds the targets of all Endpoints.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
     let mut resolved = ResolvedPods::default();
-    for endpoints in view.endpoints() {
+    for (endpoints, seen) in view.endpoints() {
         let key = &endpoints.meta.key;
         let service = view.service(&key.namespace, &key.name);
         if view.wants_service(service) {
             let group = group(view, endpoints, service);
-            add_endpoints(view, endpoints, &group, &mut resolved, output);
+            add_endpoints(view, (endpoints, seen), &group, &mut resolved, output);
         }
     }
 }
@@ -34,7 +35,7 @@ struct Covered<'a> {
 
 fn add_endpoints<'a>(
     view: &View<'a>,
-    endpoints: &Endpoints,
+    (endpoints, seen): (&'a Endpoints, Seen),
     group: &Draft,
     resolved: &mut ResolvedPods<'a>,
     output: &mut Output<'_>,
@@ -44,7 +45,7 @@ fn add_endpoints<'a>(
     for subset in endpoints.subsets.iter().filter(|subset| !subset.ports.is_empty()) {
         for (address, ready) in subset.all_addresses() {
             let pod = view.pod_of(address, &endpoints.meta.key);
-            let place = Place::of_endpoint(address, pod);
+            let place = view.place_of_endpoint(seen, address, pod);
             let pod = pod.map(|pod| resolved.resolve(view, pod));
             if output.wants(place) {
                 let endpoint = endpoint(view, address, ready);
@@ -60,7 +61,7 @@ fn add_endpoints<'a>(
     // Extra targets belong to no port of the Service.
     if view.query.ports.is_empty() {
         for Covered { pod, numbers } in pods.values() {
-            add_other_ports(view, pod, |number| numbers.contains(&number), group, output);
+            add_other_ports(view, (pod, seen), |number| numbers.contains(&number), group, output);
         }
     }
 }

@@ -7,18 +7,19 @@ use super::locality::Place;
 use super::output::Output;
 use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
+use crate::index::Seen;
 use crate::objects::{Endpoint, EndpointSlice, Service, SlicePort};
 use std::collections::BTreeMap;
 
 /// Adds the targets of all slices.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
     let mut resolved = ResolvedPods::default();
-    for slice in view.slices() {
+    for (slice, seen) in view.slices() {
         let service =
             slice.service_name().and_then(|name| view.service(&slice.meta.key.namespace, name));
         if view.wants_service(service) && !is_dropped(view, slice, service) {
             let group = group(view, slice, service);
-            add_slice(view, slice, &group, &mut resolved, output);
+            add_slice(view, (slice, seen), &group, &mut resolved, output);
         }
     }
 }
@@ -38,7 +39,7 @@ fn is_dropped(view: &View<'_>, slice: &EndpointSlice, service: Option<&Service>)
 
 fn add_slice<'a>(
     view: &View<'a>,
-    slice: &EndpointSlice,
+    (slice, seen): (&'a EndpointSlice, Seen),
     group: &Draft,
     resolved: &mut ResolvedPods<'a>,
     output: &mut Output<'_>,
@@ -46,7 +47,7 @@ fn add_slice<'a>(
     let mut pods = BTreeMap::new();
     for endpoint in &slice.endpoints {
         let pod = view.pod_of(endpoint, &slice.meta.key);
-        let place = Place::of_endpoint(endpoint, pod);
+        let place = view.place_of_endpoint(seen, endpoint, pod);
         let pod = pod.map(|pod| resolved.resolve(view, pod));
         if output.wants(place) {
             add_endpoint(view, slice, endpoint, (group, pod.as_ref(), place), output);
@@ -59,7 +60,7 @@ fn add_slice<'a>(
     if view.query.ports.is_empty() && !slice.ports.is_empty() {
         for pod in pods.values() {
             let covers = |number| slice.ports.iter().any(|port| port.number == Some(number));
-            add_other_ports(view, pod, covers, group, output);
+            add_other_ports(view, (pod, seen), covers, group, output);
         }
     }
 }

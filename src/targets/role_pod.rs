@@ -2,7 +2,6 @@
 
 use super::attach::{attach_namespace, attach_node};
 use super::draft::{Draft, join_host_port, target_of};
-use super::locality::Place;
 use super::output::Output;
 use super::pod_labels::{containers, set_container, set_container_port, set_init, set_pod};
 use super::view::View;
@@ -31,7 +30,7 @@ fn add_pod(view: &View<'_>, pod: &Pod, output: &mut Output<'_>) {
     set_pod(&mut group, view, pod);
     attach_node(&mut group, view, &pod.node_name);
     attach_namespace(&mut group, view, namespace);
-    let place = Place::of_pod(pod);
+    let place = view.place_of_pod(pod);
     for (container, init) in containers(pod) {
         let mut draft = Draft::default();
         set_container(&mut draft, container);

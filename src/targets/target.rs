@@ -31,7 +31,7 @@ pub struct ObjectRef {
 /// The result of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// The targets of this node, in ascending order of address, then labels.
+    /// The targets that are served, in ascending order of address, then labels.
     pub own: Vec<Target>,
     /// Targets that this sidecar sees and that belong to no node, as far as it can tell.
     pub unassigned: Vec<Unassigned>,
@@ -54,19 +54,25 @@ pub enum Reason {
     /// It refers to a Pod, which is not (or not visibly) on this node, and names no node: it may
     /// belong to another node, or to none. From here the two cannot be told apart.
     PodNotHere,
+    /// It is in an object that no node's sidecar reads or derives.
+    NotSeen,
+    /// Its Pod is one that the nodes leave to the complement.
+    Excluded,
 }
 
 // === impl Reason ===
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::NoNode, Self::PodNotHere];
+    pub const ALL: [Self; 4] = [Self::NoNode, Self::PodNotHere, Self::NotSeen, Self::Excluded];
 
     /// The metric label.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoNode => "no_node",
             Self::PodNotHere => "pod_not_here",
+            Self::NotSeen => "not_seen",
+            Self::Excluded => "excluded",
         }
     }
 }

@@ -5,9 +5,11 @@
 //! hides objects from lookups and never filters targets.
 
 use super::fields::{self, Selectable};
+use super::locality::Place;
 use super::profile::Profile;
 use super::query::{Query, Selector};
-use crate::index::Snapshot;
+use super::target::Reason;
+use crate::index::{Seen, Snapshot};
 use crate::objects::{
     EndpointSlice, Endpoints, Located, Namespace, Node, ObjectKey, Pod, Service, Store, Stored,
 };
@@ -31,28 +33,69 @@ impl<'a> View<'a> {
         seen(&self.snapshot.pods, &query.namespaces, &query.selectors.pod)
     }
 
-    /// The slices, for role endpointslice: those that were read and those that were derived.
-    pub(super) fn slices(&self) -> impl Iterator<Item = &'a EndpointSlice> {
+    /// The slices, for role endpointslice, and how nodes see them: those that were read and those that were
+    /// derived. Of what is read and derived, nodes have the latter.
+    pub(super) fn slices(&self) -> impl Iterator<Item = (&'a EndpointSlice, Seen)> {
         let Self { snapshot, query, .. } = *self;
         let selector = &query.selectors.endpointslice;
         let read = seen(&snapshot.slices, &query.namespaces, selector)
-            .filter(|slice| !snapshot.is_derived_too(slice));
-        read.chain(seen_of(snapshot.derived.slices(), &query.namespaces, selector))
+            .map(|slice| (slice, snapshot.slice_seen(slice)))
+            .filter(|(_, seen)| snapshot.share.is_complement() || *seen != Seen::Derived);
+        let derived = seen_of(snapshot.derived.slices(), &query.namespaces, selector);
+        read.chain(derived.map(|slice| (slice, Seen::Derived)))
     }
 
-    /// The Endpoints, for role endpoints: those that were read, or those that were derived.
-    pub(super) fn endpoints(&self) -> impl Iterator<Item = &'a Endpoints> {
+    /// The Endpoints, for role endpoints, likewise: those that were read, or those that were derived.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = (&'a Endpoints, Seen)> {
         let Self { snapshot, query, .. } = *self;
         let selector = &query.selectors.endpoints;
-        let read = seen(&snapshot.endpoints, &query.namespaces, selector);
+        let read = seen(&snapshot.endpoints, &query.namespaces, selector)
+            .map(|endpoints| (endpoints, snapshot.endpoints_seen(endpoints)));
         let derived = snapshot.endpoints_from.is_pods().then(|| snapshot.derived.endpoints());
-        read.chain(seen_of(derived.into_iter().flatten(), &query.namespaces, selector))
+        let derived = seen_of(derived.into_iter().flatten(), &query.namespaces, selector);
+        read.chain(derived.map(|endpoints| (endpoints, Seen::Derived)))
     }
 
     /// The Nodes, for role node.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> {
         let selector = &self.query.selectors.node;
         self.snapshot.nodes.iter().map(|node| &**node).filter(|node| selector.selects(*node))
+    }
+
+    /// The place of a Pod and of what is made from a Pod alone.
+    pub(super) fn place_of_pod<'p>(&self, pod: &'p Pod) -> Place<'p> {
+        if self.snapshot.excluded.contains(pod) {
+            return Place::Unassigned(Reason::Excluded);
+        }
+        Place::of_pod(pod)
+    }
+
+    /// The place of an endpoint that refers to that Pod, if it does, in an object that nodes see so.
+    pub(super) fn place_of_endpoint<'e>(
+        &self,
+        seen: Seen,
+        endpoint: &'e impl Located,
+        pod: Option<&'e Pod>,
+    ) -> Place<'e> {
+        if seen == Seen::Not {
+            return Place::Unassigned(Reason::NotSeen);
+        }
+        let place = Place::of_endpoint(endpoint, pod);
+        // Whatever the query hides; and a Pod of another node is one that the endpoint's node does not know.
+        let referenced = || {
+            let target = endpoint.target_ref().filter(|_| endpoint.refers_to_pod())?;
+            self.snapshot.pods.get(&target.namespace, &target.name)
+        };
+        match place {
+            Place::Node(node)
+                if referenced().is_some_and(|pod| {
+                    *pod.node_name == *node && self.snapshot.excluded.contains(pod)
+                }) =>
+            {
+                Place::Unassigned(Reason::Excluded)
+            }
+            place => place,
+        }
     }
 
     /// The Pod that an endpoint of that object refers to. It may be in another namespace than the

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod api;
+mod complement;
 mod control_plane;
 mod differential;
 mod existing_cluster;
@@ -38,10 +39,11 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("moving::random_changes", moving::random_changes),
+    ("complement::everything_once", complement::everything_once),
     ("operator::manifests_scrape_their_node", operator::manifests_scrape_their_node),
     ("operator::renders_what_nodes_can_use", operator::renders_what_nodes_can_use),
     ("whole_path::from_pods_to_remote_write", whole_path::from_pods_to_remote_write),

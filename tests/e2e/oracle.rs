@@ -113,6 +113,11 @@ impl Oracle {
         Self { namespaces: prefix, ..self }
     }
 
+    /// What it discovers by itself for a job.
+    pub(crate) async fn discovered(&self, job: &Job) -> Vec<Discovered> {
+        self.prometheus.discovered(&job.name).await
+    }
+
     fn counts(&self, target: &Discovered) -> bool {
         let namespace = target.get("__meta_kubernetes_namespace");
         namespace.is_none_or(|namespace| namespace.starts_with(self.namespaces))
@@ -288,7 +293,7 @@ async fn owners_of_pods(url: &str) -> Result<BTreeMap<String, Owners>, String> {
 }
 
 /// Without what only a slice that was read can have.
-fn derivable(mut targets: Vec<Discovered>) -> Vec<Discovered> {
+pub(crate) fn derivable(mut targets: Vec<Discovered>) -> Vec<Discovered> {
     let time = "endpoints_kubernetes_io_last_change_trigger_time";
     for target in &mut targets {
         target.remove("__meta_kubernetes_endpointslice_name");

@@ -241,7 +241,8 @@ async fn debug_pages_say_where_targets_come_from() {
         if found == 2 { Ok(page) } else { Err(page.to_string()) }
     })
     .await;
-    assert_eq!(unassigned["counts"], serde_json::json!({"no_node": 1, "pod_not_here": 1}));
+    let counts = serde_json::json!({"no_node": 1, "pod_not_here": 1, "not_seen": 0, "excluded": 0});
+    assert_eq!(unassigned["counts"], counts);
     assert_eq!(unassigned["unassigned"][0]["address"], "192.0.2.1:8080");
     assert_eq!(unassigned["unassigned"][0]["reason"], "no_node");
 

@@ -8,6 +8,8 @@ mod admin;
 mod bad_objects;
 /// The built binary: what it prints, and how it ends.
 mod commands;
+/// What the complement of the nodes serves.
+mod complement;
 /// Targets equal what Prometheus discovers: recorded outputs and numbered cases.
 mod conformance;
 /// What a listener puts up with.

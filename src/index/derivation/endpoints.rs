@@ -19,7 +19,7 @@ use crate::objects::{
 use std::collections::BTreeMap;
 
 /// Who mirrors Endpoints into slices.
-const MIRRORING: &str = "endpointslicemirroring-controller.k8s.io";
+pub(super) const MIRRORING: &str = "endpointslicemirroring-controller.k8s.io";
 
 /// The Endpoints of these Services, as far as they follow from these Pods of the same namespace.
 pub(super) fn endpoints_of<'a>(

@@ -13,7 +13,7 @@ use crate::objects::{
 };
 
 /// Whether that is a Service whose endpoints prometheus-operator writes, one for each Node.
-pub(in crate::index) fn is_kubelet(service: &Service) -> bool {
+pub(super) fn is_kubelet(service: &Service) -> bool {
     let is = |key: &str, value: &str| service.meta.labels.get(key) == Some(value);
     service.selector.is_empty()
         && is("app.kubernetes.io/managed-by", "prometheus-operator")

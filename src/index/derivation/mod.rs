@@ -9,7 +9,8 @@
 //! One file for each rule: which Pods a Service has (`pairs`), address families (`families`),
 //! ports (`ports`), what an endpoint says (`endpoint`), labels (`labels`). `slices` puts them
 //! together for a namespace; `endpoints` does the same for their older form. The one other author whose slices follow from what is known is
-//! prometheus-operator (`kubelet`); where the rest may be is told by `foreign`. `derived` keeps the
+//! prometheus-operator (`kubelet`); where the rest may be is told by `foreign`, and what a node gets to
+//! know of which object by `seen`. `derived` keeps the
 //! results.
 //!
 //! What cannot be known is left out: the names of the slices, and the annotation with the time of
@@ -25,6 +26,7 @@ mod kubelet;
 mod labels;
 mod pairs;
 mod ports;
+mod seen;
 mod slices;
 
 #[cfg(test)]
@@ -33,5 +35,5 @@ mod testing;
 pub use controller::Controller;
 pub(super) use derived::Derivation;
 pub use derived::Derived;
-pub(super) use kubelet::is_kubelet;
+pub use seen::Seen;
 pub(super) use slices::Around;

@@ -117,9 +117,13 @@ impl Set {
         self.tell::<Service>(&mut sidecar, "/api/v1/services");
         self.tell::<Namespace>(&mut sidecar, "/api/v1/namespaces");
         let slices = self.list("/apis/discovery.k8s.io/v1/endpointslices").iter();
-        sidecar.list(slices.map(|slice| SliceOfNode(node).deserialize(slice).unwrap()).collect());
+        sidecar.list(
+            slices.map(|slice| SliceOfNode(Some(node)).deserialize(slice).unwrap()).collect(),
+        );
         let endpoints = self.list("/api/v1/endpoints").iter();
-        sidecar.list(endpoints.map(|e| Endpoints::deserialize(e).unwrap().of_node(node)).collect());
+        sidecar.list(
+            endpoints.map(|e| Endpoints::deserialize(e).unwrap().of_node(Some(node))).collect(),
+        );
         sidecar.read_owners(|key| self.controller_of(key));
         sidecar
     }

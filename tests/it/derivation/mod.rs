@@ -7,7 +7,9 @@ mod model;
 mod random;
 
 use model::Controllers;
-use nodelocal_sd::index::{Change, Controller, Deriving, EndpointsFrom, Index, Snapshot, Update};
+use nodelocal_sd::index::{
+    Change, Controller, Deriving, EndpointsFrom, Excluded, Index, Snapshot, Update,
+};
 use nodelocal_sd::objects::{EndpointSlice, ObjectKey, SliceOfNode};
 use nodelocal_sd::targets::{Labels, Profile, Query, Role, Target, build};
 use random::{Cluster, OWN};
@@ -25,7 +27,7 @@ impl Sidecar {
     fn new(from: EndpointsFrom, controller: Controller) -> Self {
         let mut index = Index::new(OWN, from);
         index.apply(Change::Controller(controller));
-        Self { index, snapshot: Snapshot::of_node(OWN, from) }
+        Self { index, snapshot: Snapshot::of(OWN, from, Excluded::default()) }
     }
 
     fn tell(&mut self, change: Change) {
@@ -82,7 +84,7 @@ fn change(kind: &str, key: &ObjectKey, object: Option<&Value>) -> Change {
 
 fn slice(object: &Value) -> EndpointSlice {
     let text = object.to_string();
-    SliceOfNode(OWN)
+    SliceOfNode(Some(OWN))
         .deserialize(&mut serde_json::Deserializer::from_str(&text))
         .expect("a good slice")
 }

@@ -3,8 +3,9 @@
 
 use bytes::Bytes;
 use nodelocal_sd::agent::{self, AgentState, Settings};
+use nodelocal_sd::coverage::AgentPods;
 use nodelocal_sd::http::{Admin, App};
-use nodelocal_sd::index::EndpointsFrom;
+use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
 use nodelocal_sd::kube::Timing;
 use nodelocal_sd::sd::{Answers, Compat, Question, parse};
 use nodelocal_sd::sidecar::Sidecar;
@@ -42,7 +43,23 @@ impl Asked {
         node: &str,
         timing: Timing,
     ) -> Self {
-        let sidecar = Sidecar::start(node, endpoints_from, client(simulator), timing);
+        Self::after(
+            Snapshot::of(node, endpoints_from, Excluded::default()),
+            None,
+            simulator,
+            timing,
+        )
+    }
+
+    /// One that begins with that snapshot, which says whose targets are served.
+    pub(crate) fn after(
+        first: Snapshot,
+        agents: Option<AgentPods>,
+        simulator: &Simulator,
+        timing: Timing,
+    ) -> Self {
+        let endpoints_from = first.endpoints_from;
+        let sidecar = Sidecar::after(first, agents, client(simulator), timing);
         let answers = Answers::new(
             Arc::clone(&sidecar.snapshots),
             Arc::clone(&sidecar.demand),

@@ -2,8 +2,9 @@
 
 use super::http::get;
 use super::world::NODE;
+use nodelocal_sd::coverage::AgentPods;
 use nodelocal_sd::http::{Admin, App, HttpSd, Limits, serve};
-use nodelocal_sd::index::EndpointsFrom;
+use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
 use nodelocal_sd::kube::{Source, Timing, connect};
 use nodelocal_sd::sd::Compat;
 use nodelocal_sd::sidecar::Sidecar;
@@ -112,8 +113,27 @@ impl Served {
         address: SocketAddr,
         limits: Limits,
     ) -> Self {
+        let first = Snapshot::of(node, from, Excluded::default());
+        Self::start_after(api, (first, None), timing, address, limits).await
+    }
+
+    /// One that begins with that snapshot, which says whose targets are served.
+    pub(crate) async fn after(first: Snapshot, agents: Option<AgentPods>, api: &Source) -> Self {
+        let address = "127.0.0.1:0".parse().unwrap();
+        Self::start_after(api, (first, agents), Timing::alone(), address, Limits::SD).await
+    }
+
+    async fn start_after(
+        api: &Source,
+        (first, agents): (Snapshot, Option<AgentPods>),
+        timing: Timing,
+        address: SocketAddr,
+        limits: Limits,
+    ) -> Self {
         let client = connect(api).await.unwrap();
-        let sidecar = Sidecar::start(node, from, client, timing);
+        let (node, from) =
+            (first.share.node().map_or("", |node| node).to_owned(), first.endpoints_from);
+        let sidecar = Sidecar::after(first, agents, client, timing);
         let app = Arc::new(App::new(&sidecar, Compat::Auto, None));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
@@ -125,7 +145,7 @@ impl Served {
             let _sidecar = sidecar; // lives as long as its listeners
             pending::<()>().await;
         });
-        Self { url, admin, node: node.to_owned(), from, tasks, stop: Some(stop) }
+        Self { url, admin, node, from, tasks, stop: Some(stop) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The pure part of a sidecar: an index that is told of changes, and the targets it gives.
 
-use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, OwnerKey, Snapshot, Update};
+use nodelocal_sd::index::{
+    Change, EndpointsFrom, Excluded, Index, ListOutcome, OwnerKey, Snapshot, Update,
+};
 use nodelocal_sd::objects::{
     EndpointSlice, Endpoints, Namespace, Node, ObjectKey, Owner, Pod, Resource, Service, Stored,
 };
@@ -66,7 +68,12 @@ impl Cluster {
 impl Sidecar {
     pub(crate) fn of_node(node: &str) -> Self {
         let from = EndpointsFrom::Slices;
-        Self { index: Index::new(node, from), snapshot: Snapshot::of_node(node, from) }
+        Self::of(Snapshot::of(node, from, Excluded::default()))
+    }
+
+    /// One that begins with that snapshot.
+    pub(crate) fn of(first: Snapshot) -> Self {
+        Self { index: Index::after(first.clone()), snapshot: first }
     }
 
     /// An object was added or changed.
