@@ -41,10 +41,11 @@ struct Whole {
     derives: bool,
 }
 
-fn agent(node: &str, ready: bool) -> Value {
+/// The agent's Pod on a node; a DaemonSet gives each another name.
+fn agent(name: &str, node: &str, ready: bool) -> Value {
     let status = if ready { "True" } else { "False" };
     json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": format!("agent-{node}"), "namespace": AGENTS, "labels": {"app": "agent"}},
+        "metadata": {"name": name, "namespace": AGENTS, "labels": {"app": "agent"}},
         "spec": {"nodeName": node, "containers": [{"name": "c", "image": "i"}]},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": status}]}})
 }
@@ -128,7 +129,7 @@ pub(crate) fn everything_once(_: &ControlPlane) {
         let metadata = json!({"name": AGENTS});
         api.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})).await;
         for node in &NODES[..2] {
-            api.create(agent(node, true)).await;
+            api.create(agent(&format!("first-{node}"), node, true)).await;
         }
         quiesce(&api, |_| true).await;
 
@@ -165,9 +166,9 @@ async fn come_and_go(
     whole: Whole,
 ) {
     let Whole { mut nodes, complement, derives } = whole;
-    let path = |node: &str| format!("/api/v1/namespaces/{AGENTS}/pods/agent-{node}");
-    let delete = async |node: &str| {
-        api.delete(&format!("{}?gracePeriodSeconds=0", path(node))).await;
+    let delete = async |name: &str| {
+        let pod = format!("/api/v1/namespaces/{AGENTS}/pods/{name}");
+        api.delete(&format!("{pod}?gracePeriodSeconds=0")).await;
     };
     let served = async || {
         let mut all = Vec::new();
@@ -179,25 +180,25 @@ async fn come_and_go(
 
     // A rollout: another Pod takes the place of one, and the complement does not stir.
     let before = served().await;
-    delete(NODES[0]).await;
-    api.create(agent(NODES[0], false)).await;
+    delete(&format!("first-{}", NODES[0])).await;
+    api.create(agent("second", NODES[0], false)).await;
     let half = DELAY / 2;
     tokio::time::sleep(half).await; // that time has to pass is what is tried
     assert!(served().await == before, "the complement took over during a rollout");
-    delete(NODES[0]).await;
-    api.create(agent(NODES[0], true)).await;
+    delete("second").await;
+    api.create(agent("third", NODES[0], true)).await;
     tokio::time::sleep(DELAY).await;
     assert!(served().await == before, "the complement took over after a rollout");
 
     // A drain, or an agent that cannot start: the complement has the node's targets.
-    delete(NODES[0]).await;
+    delete("third").await;
     nodes.remove(0);
     let whole = Whole { nodes, complement, derives };
     let compared = whole.agrees(oracle).await;
     eprintln!("without the agent of {}: {compared} targets, each once", NODES[0]);
 
     // A node gets its first agent.
-    api.create(agent(NODES[2], true)).await;
+    api.create(agent("new", NODES[2], true)).await;
     let from = EndpointsFrom::default();
     let Whole { mut nodes, complement, .. } = whole;
     let excluded = Excluded::from_iter([pods(&namespaces[0], "app in (a, b)")]);
@@ -210,8 +211,6 @@ async fn come_and_go(
 async fn oracle(binary: &Path, kubeconfig: &Path, namespaces: &[String]) -> Oracle {
     // Those of every version. The owners of owners are compared elsewhere: Prometheus itself may lack them.
     let old = Profile::V2_53;
-    let whole = whole(namespaces, old)
-        .into_iter()
-        .map(|job| Job { name: format!("{}-of-one", job.name), ..job });
+    let whole = whole(namespaces, old).into_iter().map(|job| job.named("of-one"));
     Oracle::start(binary, kubeconfig, |_| everywhere(old).into_iter().chain(whole).collect()).await
 }

@@ -215,6 +215,11 @@ impl Job {
         }
     }
 
+    /// The same, told from others of its number.
+    pub(crate) fn named(self, what: &str) -> Self {
+        Self { name: format!("{}-{what}", self.name), ..self }
+    }
+
     /// Whether its targets are endpoints.
     pub(crate) fn is_of_endpoints(&self) -> bool {
         self.query.starts_with("/sd/endpoint")
