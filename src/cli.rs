@@ -108,7 +108,8 @@ pub struct ComplementArgs {
     #[arg(long, conflicts_with_all = ["node_name", "leave_to_complement"])]
     pub complement: bool,
     /// The Pods of the nodes' agents: the targets of nodes without a ready one are served, too
-    #[arg(long, requires = "complement", value_name = "NAMESPACE/LABELSELECTOR", value_parser = pods)]
+    // Not `requires`: that is no requirement any more where what is required conflicts.
+    #[arg(long, conflicts_with = "node_name", value_name = "NAMESPACE/LABELSELECTOR", value_parser = pods)]
     pub agents: Option<PodSelector>,
     /// For how long a node may be without a ready agent before its targets are served here
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]

@@ -20,6 +20,7 @@
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
 //!   only a deletion, seen in a complete list or in a watch event, does.
 //! - **Watches follow the questions.** What no query needs is not watched.
+//! - **One home for each target.** The shares of all nodes and of the complement are disjoint, and together everything.
 //! - **Equal state gives equal bytes.**
 
 pub mod agent;

@@ -49,7 +49,11 @@ pub fn check(snapshot: &Snapshot, targets: &Targets) -> Vec<u8> {
         | "__meta_kubernetes_endpointslice_endpoint_node_name"
         | "__meta_kubernetes_node_name" = &**name
         {
-            assert_eq!(**value, *snapshot.node, "{name}: a target of another node");
+            assert_eq!(
+                Some(&**value),
+                snapshot.share.node().map(|node| &**node),
+                "{name}: a target of another node"
+            );
         }
     }
     body.to_vec()

@@ -25,7 +25,7 @@ fn is_beside_the_agent(key: &str, item: &Yaml) -> bool {
     match key {
         "static_configs" => {
             let targets = item.get("targets").and_then(Yaml::items).unwrap_or_default();
-            targets.iter().filter_map(Yaml::text).any(|target| is_local(target))
+            targets.iter().filter_map(Yaml::text).any(is_local)
         }
         "http_sd_configs" => {
             let url = item.get("url").and_then(Yaml::text).unwrap_or_default();

@@ -118,6 +118,11 @@ async fn wrong_usage_ends_with_2_and_one_line() {
         (&["targets", "service"], "not local to a node"),
         (&["simulate", "--listen", "0.0.0.0:0"], "loopback only"),
         (&["simulate", "--listen", "127.0.0.1:0", "--manifests", "/no/such/file"], "--manifests"),
+        (&["run", "--node-name", "a", "--complement"], "--complement"),
+        (&["run", "--node-name", "a", "--agents", "a/b=c"], "--agents"),
+        (&["run", "--agents", "a/b=c"], "--node-name"),
+        (&["run", "--complement", "--agents", "b=c"], "give a namespace and a label selector"),
+        (&["run", "--node-name", "a", "--exclude", "kube-system/app in"], "--exclude"),
         (&["explode"], "unrecognized subcommand 'explode'"),
     ] {
         let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -286,6 +291,13 @@ async fn rewrite_prints_the_jobs_that_are_good() {
         let ended = run(&[&["rewrite", &path][..], &flags].concat()).await;
         assert_eq!((ended.0, &*ended.1), (code, out), "{path}: {}", ended.2);
         assert!(ended.2.contains(error), "{path}: {}", ended.2);
+    }
+    let role_service =
+        "scrape_configs:\n- job_name: a\n  kubernetes_sd_configs: [{role: service}]\n";
+    let path = file("service", role_service.as_bytes());
+    for (flags, kept) in [(&[][..], false), (&["--complement"], true)] {
+        let (code, out, _) = run(&[&["rewrite", &path][..], flags].concat()).await;
+        assert_eq!((code, out.contains("role: service")), (0, kept), "{out}");
     }
     let (code, _, error) = run(&["rewrite", "/dev/null", "--sd-url", "10.0.0.1"]).await;
     assert_eq!(code, 2);

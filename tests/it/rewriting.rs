@@ -197,6 +197,34 @@ fn what_is_sharded_and_belongs_to_no_node_is_dropped() {
 }
 
 #[test]
+fn with_a_complement_each_job_has_one_home() {
+    let job = |rest: &str| format!("scrape_configs:\n- job_name: a\n  {rest}\n");
+    let sharded = format!("static_configs: [{{targets: [a]}}]\n  relabel_configs:{SHARDING}");
+    for (text, on_nodes, on_the_complement) in [
+        (discovery("role: pod"), Fate::Rewritten, Fate::Rewritten), // each its share of the targets
+        (discovery("role: service"), Fate::Dropped, Fate::Kept),
+        (discovery("role: pod, api_server: https://there"), Fate::Dropped, Fate::Kept),
+        (job(&sharded), Fate::Dropped, Fate::Kept),
+        (job("static_configs: [{targets: ['gateway.example:9091']}]"), Fate::Dropped, Fate::Kept),
+        (job("dns_sd_configs: [{names: [a.example]}]"), Fate::Dropped, Fate::Kept),
+        // Another process on each side.
+        (job("static_configs: [{targets: ['localhost:9090']}]"), Fate::Kept, Fate::Kept),
+    ] {
+        let nodes = Options { leave_to_complement: true, ..options() };
+        let complement =
+            Options { keep_other_clusters: true, keep_cluster_roles: true, ..options() };
+        for (options, expected) in [(nodes, on_nodes), (complement, on_the_complement)] {
+            let fate = &rewritten(&text, &options).jobs[0].fate;
+            let same = std::mem::discriminant(fate) == std::mem::discriminant(&expected);
+            assert!(same, "{text}: {fate:?}");
+        }
+    }
+    let alike = job("static_configs: [{targets: ['gateway.example:9091']}]");
+    let fate = &rewritten(&alike, &options()).jobs[0].fate;
+    assert!(matches!(fate, Fate::Kept), "without a complement nobody else has it: {fate:?}");
+}
+
+#[test]
 fn a_job_that_is_not_understood_is_left_out() {
     let pod = |more: &str| format!("{}{more}", discovery("role: pod"));
     let rule = |rule: &str| with_rules("pod", &format!("  - {rule}"));
