@@ -16,7 +16,7 @@ use super::wrong_rules;
 use fastrand::Rng;
 use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::kube::Source;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
@@ -51,14 +51,16 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
             .map(|number| {
                 let neighbour = &namespaces[(number + 1) % count];
                 let mut rng = Rng::with_seed(seed.wrapping_add(number as u64));
-                cluster(&namespaces[number], neighbour, &mut rng)
+                let mut objects = cluster(&namespaces[number], neighbour, &mut rng);
+                objects.push(bare_service(&namespaces[number]));
+                objects
             })
             .collect();
         create_all(&api, &clusters).await;
         quiesce(&api, |_| true).await;
 
-        // And one that finds out by itself which foreign slices to watch: with Services without a
-        // selector in so many namespaces, all of them.
+        // And one that finds out by itself which foreign slices to watch: all, because each namespace has a
+        // Service without a selector. What it sees of others the complement's test has.
         let kubeconfig = plane.kubeconfig();
         let auto = Fleet::start(&kubeconfig, &NODES[..1], EndpointsFrom::default()).await;
         let fleet = Fleet::of_both_modes(&kubeconfig).await.and(auto);
@@ -95,6 +97,12 @@ pub(crate) fn random_clusters(plane: &ControlPlane) {
         assert_eq!(counters.missing(), Vec::<&str>::new(), "SEED={seed}: never compared");
         wrong_rules::each_is_found(plane, &api, &binary, &oracle, &found, &clusters).await;
     });
+}
+
+/// A Service without a selector.
+fn bare_service(namespace: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "bare", "namespace": namespace}, "spec": {"ports": [{"port": 80}]}})
 }
 
 /// The targets that the jobs find which find all.
