@@ -43,6 +43,9 @@ pub(crate) struct Agent {
     _folder: TempDir,
 }
 
+/// A scrape interval with which nothing is scraped while it is measured.
+pub(crate) const NO_SCRAPES: &str = "1h";
+
 /// Between two looks at an agent that starts; a look costs the agent something.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 600;
@@ -69,18 +72,23 @@ impl Agent {
     pub(crate) async fn discovery(cluster: &Cluster, kind: Kind) -> Self {
         match kind {
             Kind::Pods | Kind::Slices => Self::sidecar(cluster, kind).await,
-            _ => Self::prometheus(cluster, kind, &[Job::Everything]).await,
+            _ => Self::prometheus(cluster, kind, &[Job::Everything], NO_SCRAPES).await,
         }
     }
 
-    /// All processes of an agent's Pod, with these jobs.
-    pub(crate) async fn whole_pod(cluster: &Cluster, kind: Kind, jobs: &[Job]) -> Self {
+    /// All processes of an agent's Pod, with these jobs at that scrape interval.
+    pub(crate) async fn whole_pod(
+        cluster: &Cluster,
+        kind: Kind,
+        jobs: &[Job],
+        interval: &str,
+    ) -> Self {
         if !matches!(kind, Kind::Pods | Kind::Slices) {
-            return Self::prometheus(cluster, kind, jobs).await;
+            return Self::prometheus(cluster, kind, jobs, interval).await;
         }
         let mut agent = Self::sidecar(cluster, kind).await;
         let url = agent.targets.split_once("/sd/").expect("a query").0.to_owned();
-        let config = config(jobs, Discovery::HttpSd(&url));
+        let config = config(jobs, Discovery::HttpSd(&url), interval);
         let (prometheus, url) = start_prometheus(agent._folder.path(), &config);
         agent.processes.push(prometheus);
         agent.targets = targets_of(&url);
@@ -116,7 +124,7 @@ impl Agent {
         }
     }
 
-    async fn prometheus(cluster: &Cluster, kind: Kind, jobs: &[Job]) -> Self {
+    async fn prometheus(cluster: &Cluster, kind: Kind, jobs: &[Job], interval: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let proxy = Proxy::before(&cluster.plane.url).await;
         let access = match kind {
@@ -128,7 +136,7 @@ impl Agent {
         };
         let own_pods = matches!(kind, Kind::OwnPods | Kind::OwnPodsPlain);
         let discovery = Discovery::Kubernetes { access: &access, own_pods };
-        let (process, url) = start_prometheus(folder.path(), &config(jobs, discovery));
+        let (process, url) = start_prometheus(folder.path(), &config(jobs, discovery, interval));
         Self {
             processes: vec![process],
             proxy,
@@ -140,6 +148,20 @@ impl Agent {
 
     /// Waits until it has that many targets.
     pub(crate) async fn has(&mut self, targets: usize) {
+        self.shows(targets, count).await;
+    }
+
+    /// Waits until it has scraped that many targets, with whatever result.
+    pub(crate) async fn has_scraped(&mut self, targets: usize) {
+        self.shows(targets, scraped).await;
+    }
+
+    /// Ends its processes in order, as the end of a Pod does.
+    pub(crate) fn end(self) {
+        self.processes.into_iter().rev().for_each(Process::end);
+    }
+
+    async fn shows(&mut self, targets: usize, count: fn(&str) -> usize) {
         let mut looks = 0;
         loop {
             let found = get(&self.targets).await.map(|body| count(&body));
@@ -188,6 +210,15 @@ fn start_prometheus(folder: &Path, config: &str) -> (Process, String) {
 
 fn targets_of(prometheus: &str) -> String {
     format!("{prometheus}/api/v1/targets?state=active")
+}
+
+/// The number of targets that a Prometheus has scraped.
+fn scraped(body: &str) -> usize {
+    let answer: Value = serde_json::from_str(body).expect("JSON");
+    let targets = answer["data"]["activeTargets"].as_array().expect("targets");
+    let is_scraped =
+        |target: &&Value| !target["lastScrape"].as_str().unwrap_or("0001").starts_with("0001");
+    targets.iter().filter(is_scraped).count()
 }
 
 /// The number of targets that a sidecar or a Prometheus shows.

@@ -98,8 +98,8 @@ impl Job {
 
 /// A configuration with these jobs. Nothing is scraped while it is measured (but for the few targets
 /// whose turn comes within minutes of an hour): scraping costs the same however targets are found.
-pub(crate) fn config(jobs: &[Job], discovery: Discovery<'_>) -> String {
-    let mut text = String::from("global: {scrape_interval: 1h}\nscrape_configs:\n");
+pub(crate) fn config(jobs: &[Job], discovery: Discovery<'_>, interval: &str) -> String {
+    let mut text = format!("global: {{scrape_interval: {interval}}}\nscrape_configs:\n");
     for (number, job) in jobs.iter().enumerate() {
         job.write(number, discovery, &mut text).expect("a string takes all");
     }

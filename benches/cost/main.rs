@@ -5,6 +5,7 @@
 //! cargo test --bench cost -- pod 300          the agent's whole Pod, by its number of jobs
 //! cargo bench --profile quick --bench cost -- fleet 300 1000
 //!                                             a thousand sidecars on one server, 300 nodes
+//! cargo test --bench cost -- rollout 300      an agent's Pod that is replaced
 //! ```
 //!
 //! Each prints a table. `cargo test` will do where this program only looks on; the clients of a fleet
@@ -41,6 +42,7 @@ mod process;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which cut it")]
 #[path = "../../tests/e2e/proxy.rs"]
 mod proxy;
+mod rollout;
 mod server;
 mod whole_pod;
 
@@ -76,6 +78,9 @@ fn main() -> ExitCode {
         }
         ("fleet", Some(&[nodes, clients])) => {
             Box::new(move || block_on(fleet::measure(Size { nodes, pods }, clients)))
+        }
+        ("rollout", Some(&[nodes])) => {
+            Box::new(move || block_on(rollout::measure(Size { nodes, pods })))
         }
         ("pod", Some(&[nodes])) => {
             Box::new(move || block_on(whole_pod::measure(Size { nodes, pods })))

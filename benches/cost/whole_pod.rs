@@ -1,7 +1,7 @@
 //! The agent's whole Pod: `prometheus --agent` with the sidecar beside it, against one that discovers by
 //! itself at best, by the number of jobs.
 
-use crate::agent::{Agent, Kind};
+use crate::agent::{Agent, Kind, NO_SCRAPES};
 use crate::changes;
 use crate::cluster::Cluster;
 use crate::job::{Job, targets};
@@ -35,7 +35,7 @@ pub(crate) async fn measure(size: Size) {
 
 async fn row(cluster: &Cluster, server: &Server, kind: Kind, jobs: &[Job], ready: bool) {
     let others = server.watches().await;
-    let mut agent = Agent::whole_pod(cluster, kind, jobs).await;
+    let mut agent = Agent::whole_pod(cluster, kind, jobs, NO_SCRAPES).await;
     let targets = targets(jobs, cluster.size);
     agent.has(targets).await;
     tokio::time::sleep(SETTLES).await;
