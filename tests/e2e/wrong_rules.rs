@@ -109,8 +109,8 @@ const RULES: [WrongRule; 34] = [
     (
         "a Pod selector filters targets",
         ENDPOINTSLICE,
-        "let place = Place::of_endpoint(endpoint, pod);",
-        "let place = Place::of_endpoint(endpoint, pod);
+        "let place = view.place_of_endpoint(seen, endpoint, pod);",
+        "let place = view.place_of_endpoint(seen, endpoint, pod);
          if WRONG && pod.is_none() && endpoint.target_ref.is_some() { continue; }",
     ),
     (
