@@ -2,6 +2,7 @@
 
 use crate::index::{self, PodSelector};
 use crate::objects::is_dns_subdomain;
+use crate::operator::Version;
 use crate::sd::Compat;
 use crate::selector::LabelSelector;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -37,6 +38,8 @@ pub enum Command {
     Targets(TargetsArgs),
     /// Prints a Prometheus configuration whose jobs ask this sidecar instead of the API server
     Rewrite(RewriteArgs),
+    /// Judges PrometheusAgents, monitors and manifests of ours: what they do in DaemonSet mode
+    Check(CheckArgs),
 }
 
 /// Logging, for every command; logs go to standard error.
@@ -278,6 +281,26 @@ pub struct RewriteArgs {
     pub endpoints: EndpointsArgs,
 }
 
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Files and folders of Kubernetes YAML or JSON, as they are applied; - is standard input
+    #[arg(required_unless_present = "live", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Read what the API server has, too
+    #[arg(long)]
+    pub live: bool,
+    /// How to reach the API server, if it is asked.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// The version of prometheus-operator and its CRDs [default: that of a CRD that is read, or the newest known]
+    #[arg(long, value_name = "VERSION")]
+    pub operator_version: Option<Version>,
+    /// Format of the output
+    #[arg(long, visible_alias = "format", value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
 /// What a rewritten configuration says.
 #[derive(Clone, Debug, Args)]
 pub struct RewritingArgs {
@@ -312,12 +335,12 @@ pub struct RewritingArgs {
     pub leave_to_complement: bool,
 }
 
-/// Format of what `targets` prints.
+/// Format of what `targets` and `check` print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// A line for each target, with the labels that tell it from others.
+    /// A line for each target, with the labels that tell it from others; for each finding.
     Table,
-    /// The answer as Prometheus gets it.
+    /// The answer as Prometheus gets it; all that is known of each finding.
     Json,
 }
 

@@ -14,9 +14,9 @@
 //!
 //! - **One writer.** One task owns the index; everything else sees immutable snapshots.
 //! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
-//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`] and [`config`] know no client,
-//!   no socket, no file and no clock. I/O is in [`kube`], [`http`] and [`agent`] only; kube types stay in
-//!   [`kube`].
+//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`config`], [`operator`] and
+//!   [`check`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`] and [`agent`] only,
+//!   and in [`commands`]; kube types stay in [`kube`].
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
 //!   only a deletion, seen in a complete list or in a watch event, does.
 //! - **Watches follow the questions.** What no query needs is not watched.
@@ -24,6 +24,7 @@
 //! - **Equal state gives equal bytes.**
 
 pub mod agent;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -33,6 +34,7 @@ pub mod http;
 pub mod index;
 pub mod kube;
 pub mod objects;
+pub mod operator;
 pub mod sd;
 pub mod selector;
 pub mod sidecar;
@@ -40,3 +42,4 @@ pub mod sidecar;
 pub mod simulator;
 pub mod status;
 pub mod targets;
+pub mod yaml;

@@ -1,11 +1,12 @@
 //! What a rewritten configuration finds on this node.
 
-use crate::config::{Config, Expressions, Impact, Labels, Options, Question, Relabelling, Yaml};
+use crate::config::{Config, Expressions, Impact, Labels, Options, Question, Relabelling};
 use crate::demand::Demand;
 use crate::index::{Needs, Snapshot, Snapshots};
 use crate::objects::Resource;
 use crate::sd;
 use crate::targets::{Profile, Query, Target, build};
+use crate::yaml::Yaml;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -8,9 +8,12 @@ pub enum CommandError {
     /// Wrong usage or configuration: exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// A failure at run time: exit code 1.
+    /// A failure at run time, or a negative verdict: exit code 1.
     #[error("{0}")]
     Failure(String),
+    /// It could not be found out: exit code 3.
+    #[error("{0}")]
+    Unknown(String),
 }
 
 // === impl CommandError ===
@@ -21,6 +24,7 @@ impl CommandError {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failure(_) => ExitCode::FAILURE,
+            Self::Unknown(_) => ExitCode::from(3),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The commands: each puts the parts together and runs them until it is done or told to stop.
 
+mod check;
 mod cluster;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -7,7 +8,9 @@ mod error;
 mod listen;
 #[cfg(feature = "simulator")]
 mod live;
+mod live_objects;
 mod logging;
+mod manifests;
 mod rewrite;
 mod run;
 mod shutdown;

@@ -1,8 +1,8 @@
 //! From what was typed to what is done.
 
+use super::{check, error::CommandError, logging, rewrite, run, targets};
 #[cfg(feature = "simulator")]
 use super::{demo, simulate};
-use super::{error::CommandError, logging, rewrite, run, targets};
 use crate::cli::{Cli, Command};
 
 /// Runs the command to its end.
@@ -30,6 +30,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Targets(args) => targets::targets(args).await,
             Command::Rewrite(args) => rewrite::rewrite(&args),
+            Command::Check(args) => check::check(&args).await,
         }
     });
     runtime.shutdown_background(); // a blocked name look-up must not hold up the end

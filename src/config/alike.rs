@@ -3,7 +3,7 @@
 //! What a job finds without Kubernetes is either beside the agent (its own Pod, a file in it), or the same from
 //! everywhere, and then one agent is enough.
 
-use super::yaml::Yaml;
+use crate::yaml::Yaml;
 use std::net::IpAddr;
 
 /// Whether a job without discovery of Kubernetes finds the same from every node: nothing of it is on loopback,

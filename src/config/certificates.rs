@@ -1,6 +1,6 @@
 //! Where certificate files lie.
 
-use super::yaml::Yaml;
+use crate::yaml::Yaml;
 
 /// Where prometheus-operator says that they lie.
 const OPERATORS: &str = "/etc/prometheus/certs/";

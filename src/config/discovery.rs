@@ -1,7 +1,7 @@
 //! One entry of `kubernetes_sd_configs`, read strictly: what is not known here might change which targets
 //! are found, so it is a reason to leave the job as it was.
 
-use super::yaml::Yaml;
+use crate::yaml::Yaml;
 
 /// What such an entry asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,8 +180,8 @@ fn wrong(key: &str, must_be: &'static str) -> DiscoveryError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::yaml;
     use super::*;
+    use crate::yaml;
 
     fn discovery(text: &str) -> Result<Discovery, DiscoveryError> {
         Discovery::read(&yaml::read(text).unwrap())

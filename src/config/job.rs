@@ -5,9 +5,9 @@ use super::discovery::{Discovery, DiscoveryError};
 use super::narrowing::Narrowing;
 use super::options::Options;
 use super::rule::{Rule, RuleError};
-use super::yaml::{Scalar, Yaml};
 use super::{sharding, url, variables};
 use crate::sd;
+use crate::yaml::{Scalar, Yaml};
 
 /// Why a job cannot be rewritten with certainty. It keeps its last good form, or is left out.
 #[derive(Debug, thiserror::Error)]

@@ -29,7 +29,6 @@ mod sharding;
 mod timing;
 mod url;
 mod variables;
-mod yaml;
 
 pub use discovery::DiscoveryError;
 pub use guard::{Candidate, Guard, Impact, Verdict, Waiting, Waits};
@@ -37,7 +36,7 @@ pub use input::{InputError, text};
 pub use job::Refusal;
 pub use options::Options;
 pub use regex::RegexError;
+pub(crate) use regex::check as check_expression;
 pub use relabelling::{Expressions, Labels, Relabelling};
 pub use rewrite::{Config, ConfigError, Fate, Job, Question, Rewriting, rewrite};
 pub use rule::RuleError;
-pub use yaml::{Scalar, Yaml, YamlError};

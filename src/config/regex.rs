@@ -29,7 +29,7 @@ const MOST_REPEATED: u32 = 1_000;
 ///
 /// # Errors
 /// If Go would refuse it.
-pub(super) fn check(expression: &str) -> Result<(), RegexError> {
+pub(crate) fn check(expression: &str) -> Result<(), RegexError> {
     let ours = in_our_syntax(expression);
     let parsed = ParserBuilder::new().octal(true).build().parse(&ours);
     let ast = parsed.map_err(|error| RegexError::Syntax(error.kind().to_string()))?;

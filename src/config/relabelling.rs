@@ -2,7 +2,7 @@
 
 use super::regex;
 use super::rule::Rule;
-use super::yaml::Yaml;
+use crate::yaml::Yaml;
 use regex_lite::{Captures, Regex};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -132,8 +132,8 @@ fn expand(captures: &Captures<'_>, template: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::yaml;
     use super::*;
+    use crate::yaml;
 
     fn labels(text: &str) -> Labels {
         let pairs = text.split(',').filter(|pair| !pair.is_empty());

@@ -2,8 +2,8 @@
 
 use super::job::{self, Refusal};
 use super::options::Options;
-use super::yaml::{Scalar, Yaml, YamlError};
-use super::{certificates, timing, yaml};
+use super::{certificates, timing};
+use crate::yaml::{self, Scalar, Yaml, YamlError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why nothing of a configuration can be used.

@@ -1,7 +1,7 @@
 //! A relabelling rule, and what Prometheus asks of one (`model/relabel/relabel.go` of 3.16).
 
 use super::regex::{self, RegexError};
-use super::yaml::Yaml;
+use crate::yaml::Yaml;
 
 /// A rule, with Prometheus' defaults where a key is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Prometheus refuses a job whose timeout is longer than its interval, which may be another file's `global`.
 
-use super::yaml::Yaml;
+use crate::yaml::Yaml;
 use std::time::Duration;
 
 /// What holds where nothing is said.
@@ -45,8 +45,8 @@ fn duration(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::yaml;
     use super::*;
+    use crate::yaml;
 
     #[test]
     fn durations() {

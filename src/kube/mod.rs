@@ -23,6 +23,7 @@ mod items;
 mod kind;
 mod lines;
 mod list;
+mod listing;
 mod messages;
 mod owners;
 mod pacer;
@@ -37,5 +38,6 @@ mod watch;
 mod watches;
 
 pub use client::{ConnectError, Source, connect};
+pub use listing::{Listed, NotListed, get, list};
 pub use timing::Timing;
 pub use watches::{Watches, follow};

@@ -68,6 +68,12 @@ impl Api {
         self.send("POST", path, "application/json", body).await
     }
 
+    /// Posts what may be refused; the server's words if it is.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Result<(), String> {
+        let (status, text) = self.exchange("POST", path, "application/json", body).await;
+        if status.is_success() { Ok(()) } else { Err(format!("{status}: {text}")) }
+    }
+
     /// Puts an object in the place of the one that is there, whatever its version.
     pub(crate) async fn replace(&self, path: &str, object: &Value) {
         self.send("PUT", path, "application/json", object).await;
@@ -84,6 +90,18 @@ impl Api {
     }
 
     async fn send(&self, method: &str, target: &str, content_type: &str, body: &Value) -> Value {
+        let (status, text) = self.exchange(method, target, content_type, body).await;
+        assert!(status.is_success(), "{method} {target}: {status}: {text}\n{body}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        target: &str,
+        content_type: &str,
+        body: &Value,
+    ) -> (http::StatusCode, String) {
         let body_text = if body.is_null() { String::new() } else { body.to_string() };
         let request = http::Request::builder()
             .method(method)
@@ -95,9 +113,7 @@ impl Api {
         let answer = self.client.send(request).await.expect("the API server answers");
         let status = answer.status();
         let bytes = answer.into_body().collect_bytes().await.expect("a whole answer");
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(status.is_success(), "{method} {target}: {status}: {text}\n{body}");
-        serde_json::from_str(&text).expect("JSON")
+        (status, String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 

@@ -39,7 +39,7 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 12] = [
+const TESTS: [(&str, Test); 15] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("moving::random_changes", moving::random_changes),
@@ -55,6 +55,15 @@ const TESTS: [(&str, Test); 12] = [
         "operator::what_prometheus_refuses_is_left_out",
         operator::what_prometheus_refuses_is_left_out,
     ),
+    (
+        "operator::ignored_is_what_the_operator_ignores",
+        operator::ignored_is_what_the_operator_ignores,
+    ),
+    (
+        "operator::refused_is_what_the_api_server_refuses",
+        operator::refused_is_what_the_api_server_refuses,
+    ),
+    ("operator::check_judges_what_is_applied", operator::check_judges_what_is_applied),
     ("operator::policies_refuse_and_warn", operator::policies_refuse_and_warn),
     ("moving::a_service_that_stops_selecting", moving::a_service_that_stops_selecting),
     (

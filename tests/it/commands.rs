@@ -26,7 +26,7 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end: exit code, standard output, standard error.
-async fn run(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = timeout(DEADLINE, command(arguments).output()).await.expect("it ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
@@ -85,7 +85,7 @@ impl Running {
     }
 }
 
-fn kubeconfig(api: &str) -> (tempfile::TempDir, String) {
+pub(crate) fn kubeconfig(api: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kubeconfig");
     let text = format!(

@@ -6,6 +6,8 @@
 mod admin;
 /// One object that cannot be read does not harm the others.
 mod bad_objects;
+/// `check`: what is said of manifests.
+mod check;
 /// The built binary: what it prints, and how it ends.
 mod commands;
 /// What the complement of the nodes serves.

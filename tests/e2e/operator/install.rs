@@ -22,11 +22,16 @@ pub(crate) fn folder() -> PathBuf {
     named.expect("PROMETHEUS_OPERATOR must name the folder that .ci/build-operator prints").into()
 }
 
+/// The CRD of a kind, in `crds` or in the folder of an older version.
+pub(crate) fn crd(crds: &str, plural: &str) -> Value {
+    let file = folder().join(format!("{crds}/monitoring.coreos.com_{plural}.yaml"));
+    let text = std::fs::read_to_string(file).expect("the CRDs are there");
+    serde_saphyr::from_str(&text).expect("YAML")
+}
+
 /// The schema of a kind's `spec`.
 pub(crate) fn schema(plural: &str) -> Value {
-    let file = folder().join(format!("crds/monitoring.coreos.com_{plural}.yaml"));
-    let text = std::fs::read_to_string(file).expect("the CRDs are there");
-    let mut crd: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let mut crd = crd("crds", plural);
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].take()
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn policies_refuse_and_warn(_: &ControlPlane) {
     });
 }
 
-async fn apply_crd(plane: &ControlPlane, crd: &Value) {
+pub(crate) async fn apply_crd(plane: &ControlPlane, crd: &Value) {
     let file = plane.folder().join("crd.json");
     fs::write(&file, crd.to_string()).unwrap();
     let file = file.to_str().expect("UTF-8");

@@ -4,12 +4,14 @@
 //! `1.10` and `0x1F` as texts are not `1.1` and `31`, and `"5"` is no number. So a scalar is kept as its
 //! text and whether it was quoted, and never turned into a number. Comments are lost; anchors and
 //! merge keys are resolved.
+//!
+//! A configuration of Prometheus is one document ([`read()`]); manifests come as several ([`read_all()`]).
+//! JSON is YAML.
 
 mod read;
 mod write;
 
-pub use read::YamlError;
-pub(super) use read::read;
+pub use read::{Document, YamlError, read, read_all};
 
 /// A node of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,6 +208,19 @@ mod tests {
                 prop::collection::vec((scalar(), inner), 0..4).prop_map(Yaml::Mapping),
             ]
         })
+    }
+
+    #[test]
+    fn documents_and_where_they_begin() {
+        let text = "# why\na: &x 1\n---\nb: 2\n---\n# nothing\n---\n- c\n...\n---\n{\"d\": [3]}\n";
+        let documents: Vec<(usize, String)> =
+            read_all(text).unwrap().into_iter().map(|d| (d.line, d.yaml.to_string())).collect();
+        let expected =
+            [(2, "a: 1\n"), (3, "b: 2\n"), (5, "null\n"), (7, "- c\n"), (10, "\"d\":\n- 3\n")];
+        assert_eq!(documents, expected.map(|(line, text)| (line, text.to_owned())));
+        assert_eq!(read_all("").unwrap(), []);
+        let error = read_all("a: &x 1\n---\nb: *x\n").unwrap_err().to_string();
+        assert!(error.contains("not valid YAML") || error.contains("line 3"), "{error}");
     }
 
     proptest! {

@@ -51,7 +51,16 @@ pub enum YamlError {
     TooLarge,
 }
 
-/// So many nodes a document may have with aliases resolved, lest a few lines fill the memory.
+/// A document of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The line at which it begins, counted from 1: that of the mark before it, if there is one.
+    pub line: usize,
+    /// What is in it.
+    pub yaml: Yaml,
+}
+
+/// So many nodes a text may have with aliases resolved, lest a few lines fill the memory.
 const MOST_NODES: usize = 2_000_000;
 
 /// A list or mapping that is not complete.
@@ -65,9 +74,8 @@ enum Open {
 struct Reader {
     open: Vec<Open>,
     anchors: HashMap<usize, Yaml>,
-    documents: usize,
+    documents: Vec<Document>,
     nodes: usize,
-    root: Option<Yaml>,
 }
 
 /// The document in the text; nothing if it is empty.
@@ -75,13 +83,33 @@ struct Reader {
 /// # Errors
 /// If it is not YAML, or uses what configurations of Prometheus have no use for: more than one
 /// document, keys that are not scalars, tags of other types.
-pub(crate) fn read(text: &str) -> Result<Yaml, YamlError> {
+pub fn read(text: &str) -> Result<Yaml, YamlError> {
+    let mut reader = Reader::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event?;
+        if matches!(event, Event::DocumentStart(..)) && !reader.documents.is_empty() {
+            return Err(YamlError::MoreDocuments);
+        }
+        reader.take(event, span.start.line())?;
+    }
+    Ok(reader.documents.pop().map_or(nothing(), |document| document.yaml))
+}
+
+/// All documents in the text, empty ones too.
+///
+/// # Errors
+/// As [`read()`], but for more than one document.
+pub fn read_all(text: &str) -> Result<Vec<Document>, YamlError> {
     let mut reader = Reader::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event?;
         reader.take(event, span.start.line())?;
     }
-    Ok(reader.root.unwrap_or(Yaml::Scalar(Scalar::plain(""))))
+    Ok(reader.documents)
+}
+
+fn nothing() -> Yaml {
+    Yaml::Scalar(Scalar::plain(""))
 }
 
 // === impl Reader ===
@@ -90,8 +118,9 @@ impl Reader {
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), YamlError> {
         match event {
             Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents > 1 { Err(YamlError::MoreDocuments) } else { Ok(()) }
+                self.documents.push(Document { line, yaml: nothing() });
+                self.anchors.clear(); // they are a document's
+                Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let string = is_string(tag.as_deref(), line)?;
@@ -147,7 +176,11 @@ impl Reader {
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut() {
-            None => self.root = Some(node),
+            None => {
+                if let Some(document) = self.documents.last_mut() {
+                    document.yaml = node;
+                }
+            }
             Some(Open::Sequence { items, .. }) => items.push(node),
             Some(Open::Mapping { entries, key, merged, .. }) => match (key.take(), node) {
                 (None, Yaml::Scalar(scalar)) => *key = Some(scalar),

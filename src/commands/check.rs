@@ -1,0 +1,71 @@
+//! `check`: manifests, judged.
+
+use super::error::CommandError;
+use super::targets::aligned;
+use super::{cluster, live_objects, manifests};
+use crate::check::{self, Finding, Settings, Severity};
+use crate::cli::{CheckArgs, Output};
+use crate::operator::Manifest;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Prints what was found.
+///
+/// # Errors
+/// If a path or the kubeconfig cannot be used; after everything is printed, if there is a negative verdict, or
+/// something could not be found out.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(super) async fn check(args: &CheckArgs) -> Result<(), CommandError> {
+    let (mut objects, mut findings) = (Vec::new(), Vec::new());
+    for path in &args.paths {
+        if path != Path::new("-") && !path.exists() {
+            let path = path.display();
+            return Err(CommandError::Usage(format!(
+                "{path} cannot be read: there is no such file"
+            )));
+        }
+        for file in manifests::read(path) {
+            match file {
+                Ok(read) => objects.extend(read),
+                Err(error) => {
+                    findings.push(Finding::unknown(
+                        error.to_string(),
+                        "nothing in this file is judged",
+                    ));
+                }
+            }
+        }
+    }
+    let mut complete = false;
+    if args.live {
+        let client = cluster::client(&args.cluster).await?;
+        let live = live_objects::read(&client).await;
+        complete = live.gaps.is_empty();
+        // What is about to be applied counts, in the place of what is there.
+        let given: BTreeSet<[&str; 4]> = objects.iter().map(Manifest::identity).collect();
+        let is_new = |object: &Manifest| !given.contains(&object.identity());
+        let new: Vec<Manifest> = live.objects.into_iter().filter(is_new).collect();
+        objects.extend(new);
+        findings.extend(live.gaps);
+    }
+    let settings = Settings { operator: args.operator_version, complete };
+    let (operator, judged) = check::check(&objects, &settings);
+    findings.extend(judged);
+    match args.output {
+        Output::Table => print!("{}", aligned(&check::table(&findings))),
+        Output::Json => println!("{:#}", check::json(&findings, operator)),
+    }
+    outcome(&findings)
+}
+
+fn outcome(findings: &[Finding]) -> Result<(), CommandError> {
+    let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (negative, unknown) = (of(Severity::Negative), of(Severity::Unknown));
+    if negative > 0 {
+        return Err(CommandError::Failure(format!("negative verdicts: {negative}, see above")));
+    }
+    if unknown > 0 {
+        return Err(CommandError::Unknown(format!("not found out: {unknown}, see above")));
+    }
+    Ok(())
+}
