@@ -40,6 +40,8 @@ pub enum Command {
     Rewrite(RewriteArgs),
     /// Judges PrometheusAgents, monitors and manifests of ours: what they do in DaemonSet mode
     Check(CheckArgs),
+    /// Prints how a PrometheusAgent or a Prometheus moves to the nodes: manifests, and the steps there and back
+    Migrate(MigrateArgs),
 }
 
 /// Logging, for every command; logs go to standard error.
@@ -279,6 +281,45 @@ pub struct RewriteArgs {
     /// What the sidecar will be told about endpoints.
     #[command(flatten)]
     pub endpoints: EndpointsArgs,
+}
+
+/// `migrate`.
+#[derive(Clone, Debug, Args)]
+pub struct MigrateArgs {
+    /// The PrometheusAgent (in StatefulSet mode) or the Prometheus, read from the API server
+    #[arg(
+        value_name = "NAMESPACE/NAME",
+        required_unless_present = "from",
+        conflicts_with = "from"
+    )]
+    pub source: Option<String>,
+    /// The same from a file, or a folder, in which there is one; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// What it is [default: whichever there is]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<MigratedKind>,
+    /// How to reach the API server.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// The image of this program, as nodes pull it
+    #[arg(long, default_value = "nodelocal-sd", value_name = "IMAGE")]
+    pub image: String,
+    /// Folder for the manifests, and for STEPS.md and REVERT.md, instead of one stream on standard output
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<PathBuf>,
+    /// The way back instead of the way there
+    #[arg(long)]
+    pub revert: bool,
+}
+
+/// What can be migrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MigratedKind {
+    /// A PrometheusAgent.
+    Prometheusagent,
+    /// A Prometheus.
+    Prometheus,
 }
 
 /// `check`.

@@ -14,8 +14,8 @@
 //!
 //! - **One writer.** One task owns the index; everything else sees immutable snapshots.
 //! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
-//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`config`], [`operator`] and
-//!   [`check`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`] and [`agent`] only,
+//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`config`], [`operator`],
+//!   [`check`] and [`migrate`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`] and [`agent`] only,
 //!   and in [`commands`]; kube types stay in [`kube`].
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
 //!   only a deletion, seen in a complete list or in a watch event, does.
@@ -33,6 +33,7 @@ pub mod demand;
 pub mod http;
 pub mod index;
 pub mod kube;
+pub mod migrate;
 pub mod objects;
 pub mod operator;
 pub mod sd;

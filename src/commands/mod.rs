@@ -11,6 +11,7 @@ mod live;
 mod live_objects;
 mod logging;
 mod manifests;
+mod migrate;
 mod rewrite;
 mod run;
 mod shutdown;

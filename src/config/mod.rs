@@ -40,3 +40,4 @@ pub(crate) use regex::check as check_expression;
 pub use relabelling::{Expressions, Labels, Relabelling};
 pub use rewrite::{Config, ConfigError, Fate, Job, Question, Rewriting, rewrite};
 pub use rule::RuleError;
+pub(crate) use timing::duration;

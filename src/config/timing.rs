@@ -16,7 +16,7 @@ pub(super) fn times_out_late(job: &Yaml, global: Option<&Yaml>) -> bool {
 }
 
 /// A duration as Prometheus writes it, such as `1h30m`; nothing, if it is none.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     const UNITS: [(&str, u64); 7] = [
         ("y", 365 * 86_400_000),
         ("w", 7 * 86_400_000),

@@ -283,7 +283,8 @@ fn write_token(folder: &Path, token: &str) {
     write(folder, "tokens.csv", &format!("{token},admin,admin,system:masters\n"));
 }
 
-fn binary(name: &str) -> PathBuf {
+/// Where a program of the control plane is.
+pub(crate) fn binary(name: &str) -> PathBuf {
     let variable = if name == ETCD { "ETCD_BIN" } else { "KUBERNETES_BIN" };
     let folders = ["KUBEBUILDER_ASSETS", variable].map(std::env::var_os);
     let paths = folders.into_iter().flatten().map(|folder| PathBuf::from(folder).join(name));

@@ -39,12 +39,13 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 15] = [
+const TESTS: [(&str, Test); 16] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("moving::random_changes", moving::random_changes),
     ("complement::everything_once", complement::everything_once),
     ("operator::manifests_scrape_their_node", operator::manifests_scrape_their_node),
+    ("operator::migration_leaves_no_gap", operator::migration_leaves_no_gap),
     ("operator::renders_what_nodes_can_use", operator::renders_what_nodes_can_use),
     ("whole_path::from_pods_to_remote_write", whole_path::from_pods_to_remote_write),
     (

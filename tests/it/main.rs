@@ -24,6 +24,8 @@ mod faults;
 mod foreign_slices;
 /// The http_sd contract, rule by rule.
 mod http_sd;
+/// What `migrate` makes of an agent: each field, the manifests, and the steps.
+mod migrate;
 /// A real Prometheus discovers the same through us as by itself.
 mod prometheus;
 /// A real Prometheus has the same final targets with a rewritten configuration.
