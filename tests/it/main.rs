@@ -18,6 +18,8 @@ mod conformance;
 mod connections;
 /// Derived endpoints equal those that the controllers write.
 mod derivation;
+/// What the documentation says is so.
+mod docs;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
 /// Slices that cannot be derived, and where they are watched.
