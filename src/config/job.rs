@@ -1,6 +1,6 @@
 //! One scrape job: what becomes of it on a node.
 
-use super::alike::is_alike_everywhere;
+use super::alike::{is_alike_everywhere, is_other_discovery};
 use super::discovery::{Discovery, DiscoveryError};
 use super::narrowing::Narrowing;
 use super::options::Options;
@@ -115,16 +115,30 @@ pub(super) fn rewrite(mut job: Yaml, options: &Options) -> Result<Rewritten, Ref
         return Err(Refusal::Sharding(what));
     }
     check_variables(&job, options)?;
-    if sharding > 0 && job.get(KUBERNETES).is_none() && !options.keep_cluster_roles {
+    let why = if sharding > 0 && !options.keep_cluster_roles {
         // A Probe, for example: its shards share targets that belong to no node.
-        let why = "targets that are spread over shards and belong to no node".to_owned();
-        return Ok(Rewritten { job: None, entries: 0, dropped: vec![why] });
+        Some("targets that are spread over shards and belong to no node")
+    } else if options.leave_to_complement && is_alike_everywhere(&job) {
+        Some("targets that every node would scrape alike")
+    } else {
+        None
+    };
+    let dropped = why.and_then(|why| drop_other_discovery(&mut job, why));
+    if dropped.is_some() && job.get(KUBERNETES).is_none() {
+        return Ok(Rewritten { job: None, entries: 0, dropped: dropped.into_iter().collect() });
     }
-    if options.leave_to_complement && job.get(KUBERNETES).is_none() && is_alike_everywhere(&job) {
-        let why = "every node would scrape the same".to_owned();
-        return Ok(Rewritten { job: None, entries: 0, dropped: vec![why] });
-    }
-    rewrite_discovery(job, &rules, options)
+    let mut rewritten = rewrite_discovery(job, &rules, options)?;
+    rewritten.dropped.extend(dropped);
+    Ok(rewritten)
+}
+
+/// Takes away all discovery but that of Kubernetes, for that reason; says so if there is any, or none at all.
+fn drop_other_discovery(job: &mut Yaml, why: &str) -> Option<String> {
+    let Yaml::Mapping(entries) = job else { return None };
+    let before = entries.len();
+    entries.retain(|(key, _)| !is_other_discovery(&key.text));
+    let is_of_kubernetes = entries.iter().any(|(key, _)| key.text == KUBERNETES);
+    (entries.len() < before || !is_of_kubernetes).then(|| why.to_owned())
 }
 
 /// Whether all variables in it are filled by someone.

@@ -207,6 +207,11 @@ fn with_a_complement_each_job_has_one_home() {
         (job(&sharded), Fate::Dropped, Fate::Kept),
         (job("static_configs: [{targets: ['gateway.example:9091']}]"), Fate::Dropped, Fate::Kept),
         (job("dns_sd_configs: [{names: [a.example]}]"), Fate::Dropped, Fate::Kept),
+        (
+            job("kubernetes_sd_configs: [{role: service}]\n  static_configs: [{targets: [a]}]"),
+            Fate::Dropped,
+            Fate::Kept,
+        ),
         // Another process on each side.
         (job("static_configs: [{targets: ['localhost:9090']}]"), Fate::Kept, Fate::Kept),
     ] {
@@ -219,6 +224,14 @@ fn with_a_complement_each_job_has_one_home() {
             assert!(same, "{text}: {fate:?}");
         }
     }
+    // Of one that finds both, the part that belongs to no node goes.
+    let both = job("kubernetes_sd_configs: [{role: pod}]\n  static_configs: [{targets: [a]}]");
+    let nodes = Options { leave_to_complement: true, ..options() };
+    let rewriting = rewritten(&both, &nodes);
+    assert_eq!(rewriting.jobs[0].dropped, ["targets that every node would scrape alike"]);
+    let config = rewriting.config.to_string();
+    assert!(config.contains("/sd/pod") && !config.contains("static_configs"), "{config}");
+
     let alike = job("static_configs: [{targets: ['gateway.example:9091']}]");
     let fate = &rewritten(&alike, &options()).jobs[0].fate;
     assert!(matches!(fate, Fate::Kept), "without a complement nobody else has it: {fate:?}");
