@@ -36,6 +36,8 @@ const WATCHED: ResourceSet = ResourceSet::EMPTY.with(Resource::Pods).with(Resour
 struct Coverage {
     agents: AgentPods,
     last_had: BTreeMap<Arc<str>, Instant>,
+    /// The nodes that had a ready one at the last look.
+    ready: BTreeSet<Arc<str>>,
 }
 
 /// Tells the index which nodes have an agent, whenever that changes. Runs until the index is gone.
@@ -45,7 +47,7 @@ pub async fn follow(
     snapshots: Arc<Snapshots>,
     changes: mpsc::Sender<Change>,
 ) {
-    let mut coverage = Coverage { agents, last_had: BTreeMap::new() };
+    let mut coverage = Coverage::new(agents);
     let mut told: Option<BTreeSet<Arc<str>>> = None;
     let mut versions = snapshots.subscribe();
     loop {
@@ -75,6 +77,10 @@ pub async fn follow(
 // === impl Coverage ===
 
 impl Coverage {
+    fn new(agents: AgentPods) -> Self {
+        Self { agents, last_had: BTreeMap::new(), ready: BTreeSet::new() }
+    }
+
     /// The nodes that have an agent now, and when one of them will have none if nothing happens before.
     fn look(
         &mut self,
@@ -88,17 +94,21 @@ impl Coverage {
             now.checked_sub(date.duration_since(created?).unwrap_or_default())
         };
         let nodes = snapshot.nodes.iter().map(|node| (&*node.meta.key.name, moment(node.created)));
-        let in_namespace = snapshot.pods.in_namespace(&self.agents.pods.namespace);
-        let pods = in_namespace.filter(|pod| self.agents.pods.selects(pod)).map(|pod| {
-            let moment = if is_ready(pod) { Some(now) } else { moment(pod.created) };
-            (&*pod.node_name, moment)
-        });
-        let had: Vec<_> = nodes.chain(pods).filter(|(name, _)| !name.is_empty()).collect();
+        let such = &self.agents.pods;
+        let pods = || snapshot.pods.in_namespace(&such.namespace).filter(|pod| such.selects(pod));
+        let came = pods().map(|pod| (&*pod.node_name, moment(pod.created)));
+        let ready: BTreeSet<Arc<str>> =
+            pods().filter(|pod| is_ready(pod)).map(|pod| (&*pod.node_name).into()).collect();
+        // One that was ready at the last look has stopped since: nobody looked at that moment.
+        let was_ready = ready.iter().chain(&self.ready).map(|name| (&**name, Some(now)));
+        let had = nodes.chain(came).chain(was_ready);
+        let had: Vec<_> = had.filter(|(name, _)| !name.is_empty()).collect();
         for (name, moment) in had {
             let Some(moment) = moment else { continue };
             let last = self.last_had.entry(name.into()).or_insert(moment);
             *last = moment.max(*last);
         }
+        self.ready = ready;
         self.last_had.retain(|_, last| now.duration_since(*last) < delay || *last == now);
         let next = self.last_had.values().map(|last| *last + delay).filter(|at| *at > now).min();
         (self.last_had.keys().cloned().collect(), next)
@@ -136,7 +146,7 @@ mod tests {
             let pods = PodSelector { namespace: "monitoring".into(), labels };
             let agents = AgentPods { pods, delay: DELAY };
             Self {
-                coverage: Coverage { agents, last_had: BTreeMap::new() },
+                coverage: Coverage::new(agents),
                 snapshot: Snapshot::of("", EndpointsFrom::Slices, Excluded::default()),
                 now: Instant::now() + DELAY * 100,
                 date: SystemTime::now(),
@@ -188,7 +198,10 @@ mod tests {
         let mut world = World::new();
         world.node("a", 9999).agent("a", "True", 9999);
         assert_eq!(world.covered(), ["a"]);
+        // Nobody has looked for longer than the delay.
         world.snapshot.pods.remove(&ObjectKey::new("monitoring", "a"));
+        world.pass(400);
+        assert_eq!(world.covered(), ["a"]);
         world.pass(200);
         assert_eq!(world.covered(), ["a"]);
         world.agent("a", "False", 0).pass(200);

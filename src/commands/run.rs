@@ -33,7 +33,9 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let settings = settings(args, address_of(&listeners.sd)?)?;
     let client = cluster::client(&args.cluster).await?;
     let agents = agents(args);
-    let sidecar = Sidecar::after(first_snapshot(args), agents, client, Timing::default());
+    // Of the complement there is one, and what spreads a fleet only makes it late.
+    let timing = if args.complement.complement { Timing::alone() } else { Timing::default() };
+    let sidecar = Sidecar::after(first_snapshot(args), agents, client, timing);
     let agent = settings.as_ref().map(|_| Arc::new(AgentState::default()));
     let mut tasks = JoinSet::new();
     if let (Some(settings), Some(agent)) = (settings, &agent) {

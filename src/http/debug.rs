@@ -96,9 +96,10 @@ async fn built(
     default: Option<Role>,
     headers: &HeaderMap,
 ) -> Result<(Arc<Snapshot>, Targets), Answer> {
-    let endpoints_from = app.snapshots.load().endpoints_from;
-    let query: Query =
-        parse_with_role(query, default, endpoints_from).map_err(|error| refuse_query(&error))?;
+    let latest = app.snapshots.load();
+    let query: Query = parse_with_role(query, default, latest.endpoints_from)
+        .map_err(|error| refuse_query(&error))?
+        .as_watched(&latest.services_watched);
     let profile = app.compat.profile(&query, header(headers, USER_AGENT));
     let snapshot = app
         .answers

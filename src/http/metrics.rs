@@ -96,7 +96,7 @@ impl Collected {
         gauge(
             to,
             "targets",
-            "Targets of this node, without any filter, of the roles whose watches are open",
+            "Targets of this sidecar, without any filter, as far as their watches are open",
             targets,
         )?;
         let unassigned = counts.unassigned.into_iter().map(|(of, reason, n)| {
@@ -220,7 +220,7 @@ impl Collected {
         }
         let mut counts = Counts::default();
         for role in Role::ALL {
-            let query = Query::all(role);
+            let query = Query::all(role).as_watched(&snapshot.services_watched);
             if !snapshot.lacks(&query.needs(snapshot.endpoints_from)).is_empty() {
                 continue;
             }

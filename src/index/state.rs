@@ -21,6 +21,8 @@ pub struct Index {
     derivation: Derivation,
     controller: Controller,
     node_deleted: bool,
+    /// Whether owners may be there that no Pod has any more.
+    pods_changed: bool,
 }
 
 /// What the index asks of a kind.
@@ -48,11 +50,15 @@ impl Index {
             derivation: Derivation::default(),
             controller: Controller::default(),
             node_deleted: false,
+            pods_changed: false,
         }
     }
 
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
+        if let Change::Nodes(Update::Apply(node)) = &change {
+            self.cover_new(node);
+        }
         let Snapshot { share, pods, nodes, services, slices, endpoints, namespaces, .. } =
             &mut self.state;
         let (resource, effect) = match change {
@@ -92,7 +98,7 @@ impl Index {
             (_, Some(_)) => self.mark_synced(resource),
         }
         match resource {
-            Resource::Pods if effect.changed => self.forget_unused_owners(),
+            Resource::Pods => self.pods_changed |= effect.changed,
             // One that was never seen has not been deleted.
             Resource::Nodes if effect.changed => self.node_deleted = self.state.nodes.is_empty(),
             _ => {}
@@ -104,6 +110,9 @@ impl Index {
     pub fn take_snapshot(&mut self) -> Option<Snapshot> {
         if !std::mem::take(&mut self.changed) {
             return None;
+        }
+        if std::mem::take(&mut self.pods_changed) {
+            self.forget_unused_owners();
         }
         self.derive();
         self.state.version += 1;
@@ -119,9 +128,21 @@ impl Index {
             node: share.node().and_then(|node| nodes.get("", node)).cloned(),
             node_deleted: self.node_deleted,
             kubelet_address: deriving.kubelet_address,
+            foreign_slices: deriving.foreign_slices,
         };
         if let Some(derived) = self.derivation.follow((services, pods, slices), &around) {
             self.state.derived = Arc::new(derived);
+        }
+    }
+
+    /// A Node that comes is taken to have an agent until somebody has looked: its first targets must not be the
+    /// complement's for a moment.
+    fn cover_new(&mut self, node: &Node) {
+        let name = &node.meta.key.name;
+        if self.state.nodes.get("", name).is_none()
+            && let Agents::On(nodes) = &mut self.state.agents
+        {
+            Arc::make_mut(nodes).insert(Arc::clone(name));
         }
     }
 
@@ -385,7 +406,8 @@ mod tests {
 
         index.apply(Change::Pods(Update::Delete(ObjectKey::new("n", "p"))));
         index.apply(Change::Owner(keys[0].clone(), None));
-        assert!(index.state.owners.is_empty(), "nobody asks for it any more");
+        let snapshot = index.take_snapshot().expect("a Pod is gone");
+        assert!(snapshot.owners.is_empty(), "nobody asks for it any more");
     }
 
     // --- derived and foreign slices ---

@@ -94,7 +94,8 @@ impl ForeignWatches {
         match self.which {
             ForeignSlices::Off => return Some(BTreeSet::new()),
             ForeignSlices::All => return Some([Reach::Cluster].into()),
-            ForeignSlices::Auto if !snapshot.synced.contains(Resource::Services) => return None,
+            // Not whether they are synced: for that Services wait for us, once we were.
+            ForeignSlices::Auto if snapshot.services_listed.is_empty() => return None,
             ForeignSlices::Auto => {}
         }
         let now = Instant::now();

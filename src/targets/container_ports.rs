@@ -2,11 +2,9 @@
 //! leaves over. The same in the roles endpointslice and endpoints.
 
 use super::draft::{Draft, join_host_port, target_of};
-use super::locality::Place;
 use super::output::Output;
 use super::pod_labels::{containers, set_container, set_container_port, set_init};
 use super::resolved_pod::ResolvedPod;
-use super::target::Reason;
 use super::view::View;
 use crate::index::Seen;
 use crate::objects::{Container, ContainerPort, Pod};
@@ -39,10 +37,7 @@ pub(super) fn add_other_ports(
     group: &Draft,
     output: &mut Output<'_>,
 ) {
-    let place = match seen {
-        Seen::Not => Place::Unassigned(Reason::NotSeen),
-        Seen::Read | Seen::Derived => view.place_of_pod(pod),
-    };
+    let place = view.place_of_others(seen, pod);
     // A Pod that starts, or was evicted, has no address.
     if pod.ip.is_empty() || !output.wants(place) {
         return;

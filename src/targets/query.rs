@@ -115,6 +115,17 @@ impl Query {
         }
     }
 
+    /// The same as far as Services are watched now, so that to look on costs nothing. In other namespaces nobody
+    /// has asked for endpoints.
+    pub fn as_watched(mut self, services_watched: &BTreeSet<Reach>) -> Self {
+        let is_of_endpoints = matches!(self.role, Role::EndpointSlice | Role::Endpoints);
+        if is_of_endpoints && self.namespaces.is_empty() {
+            let names = services_watched.iter().filter_map(Reach::namespace);
+            self.namespaces = names.map(str::to_owned).collect();
+        }
+        self
+    }
+
     /// What must be watched for an answer. Selectors change nothing: what they select is watched anyway, and
     /// they are evaluated here.
     pub fn needs(&self, endpoints_from: EndpointsFrom) -> Needs {

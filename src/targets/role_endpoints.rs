@@ -9,7 +9,7 @@ use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
 use crate::index::Seen;
 use crate::objects::{
-    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Located, ObjectKey, Service,
+    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Located, ObjectKey, Pod, Service,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,10 @@ fn add_endpoints<'a>(
         for (address, ready) in subset.all_addresses() {
             let pod = view.pod_of(address, &endpoints.meta.key);
             let place = view.place_of_endpoint(seen, address, pod);
-            let pod = pod.map(|pod| resolved.resolve(view, pod));
+            // The complement knows all Pods, and needs the labels of a few.
+            let is_shown =
+                |pod: &&Pod| output.wants(place) || output.wants(view.place_of_others(seen, pod));
+            let pod = pod.filter(is_shown).map(|pod| resolved.resolve(view, pod));
             if output.wants(place) {
                 let endpoint = endpoint(view, address, ready);
                 add_address(view, subset, address, (group, &endpoint, pod.as_ref(), place), output);

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::resolved_pod::{ResolvedPod, ResolvedPods};
 use super::view::View;
 use crate::index::Seen;
-use crate::objects::{Endpoint, EndpointSlice, Service, SlicePort};
+use crate::objects::{Endpoint, EndpointSlice, Pod, Service, SlicePort};
 use std::collections::BTreeMap;
 
 /// Adds the targets of all slices.
@@ -48,7 +48,10 @@ fn add_slice<'a>(
     for endpoint in &slice.endpoints {
         let pod = view.pod_of(endpoint, &slice.meta.key);
         let place = view.place_of_endpoint(seen, endpoint, pod);
-        let pod = pod.map(|pod| resolved.resolve(view, pod));
+        // The complement knows all Pods, and needs the labels of a few.
+        let is_shown =
+            |pod: &&Pod| output.wants(place) || output.wants(view.place_of_others(seen, pod));
+        let pod = pod.filter(is_shown).map(|pod| resolved.resolve(view, pod));
         if output.wants(place) {
             add_endpoint(view, slice, endpoint, (group, pod.as_ref(), place), output);
         }

@@ -10,13 +10,16 @@ use crate::objects::Node;
 const ADDRESS_TYPES: [&str; 6] =
     ["InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS", "LegacyHostIP", "Hostname"];
 
-/// Adds the targets of all Nodes, of which there is one: the own.
+/// Adds the targets of all Nodes: on a node there is one, the own.
 pub(super) fn build(view: &View<'_>, output: &mut Output<'_>) {
     for node in view.nodes() {
-        if let Some(address) = ADDRESS_TYPES.iter().find_map(|kind| first(node, kind)) {
+        let place = Place::Node(&node.meta.key.name);
+        if output.wants(place)
+            && let Some(address) = ADDRESS_TYPES.iter().find_map(|kind| first(node, kind))
+        {
             let address = join_host_port(address, node.kubelet_port);
             let target = target_of(&[&labels(view, node)], address);
-            output.add(Place::Node(&node.meta.key.name), target);
+            output.add(place, target);
         }
     }
 }

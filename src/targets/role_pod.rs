@@ -24,13 +24,16 @@ fn is_dropped(view: &View<'_>, pod: &Pod) -> bool {
 }
 
 fn add_pod(view: &View<'_>, pod: &Pod, output: &mut Output<'_>) {
+    let place = view.place_of_pod(pod);
+    if !output.wants(place) {
+        return;
+    }
     let namespace = &pod.meta.key.namespace;
     let mut group = Draft::default();
     group.set("namespace", namespace);
     set_pod(&mut group, view, pod);
     attach_node(&mut group, view, &pod.node_name);
     attach_namespace(&mut group, view, namespace);
-    let place = view.place_of_pod(pod);
     for (container, init) in containers(pod) {
         let mut draft = Draft::default();
         set_container(&mut draft, container);

@@ -70,6 +70,14 @@ impl<'a> View<'a> {
         Place::of_pod(pod)
     }
 
+    /// The place of a Pod's extra targets, in an object that nodes see so.
+    pub(super) fn place_of_others<'p>(&self, seen: Seen, pod: &'p Pod) -> Place<'p> {
+        match seen {
+            Seen::Not => Place::Unassigned(Reason::NotSeen),
+            Seen::Read | Seen::Derived => self.place_of_pod(pod),
+        }
+    }
+
     /// The place of an endpoint that refers to that Pod, if it does, in an object that nodes see so.
     pub(super) fn place_of_endpoint<'e>(
         &self,

@@ -128,7 +128,7 @@ async fn metrics() {
 }
 
 /// What the kubelet or a person would get, without a socket, so that time can be virtual.
-async fn ask(admin: &Admin, path: &str) -> (u16, String) {
+pub(crate) async fn ask(admin: &Admin, path: &str) -> (u16, String) {
     let request = http::Request::get(path).body(()).unwrap().into_parts().0;
     let answer = admin.answer(request, "127.0.0.1:9912".parse().unwrap()).await;
     let status = answer.status().as_u16();

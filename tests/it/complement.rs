@@ -101,6 +101,23 @@ async fn a_node_without_an_agent_is_its_own() {
     assert_eq!(count(&asked, "pod").await, 1);
 }
 
+/// Its targets must not be here for a moment and then there.
+#[tokio::test(start_paused = true)]
+async fn a_new_node_is_given_time_from_its_first_moment() {
+    let simulator = cluster();
+    world::put(&simulator, agent(NODE, "True"));
+    let asked = start(&simulator, Some(agents()), Excluded::default());
+    assert_eq!(count(&asked, "node").await, 1, "that of the other node");
+    let mut new = world::node("node-new");
+    new["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z".into();
+    world::put(&simulator, new);
+    world::put(&simulator, world::pod("on-the-new", "node-new", "10.3.0.1"));
+    // It has not been looked at: looks are a second apart.
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(count(&asked, "node").await, 1);
+    assert_eq!(count(&asked, "pod").await, 1);
+}
+
 /// Or each start would take all targets of all nodes for a moment.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_served_before_it_is_known_where_agents_are() {

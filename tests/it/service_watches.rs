@@ -94,6 +94,17 @@ async fn up_to_three_namespaces_are_watched_one_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn to_look_on_widens_nothing() {
+    let simulator = cluster();
+    let asked = start(&simulator, Timing::alone());
+    assert_eq!(targets(&asked, &["a"]).await, 1);
+    let (_, metrics) = crate::admin::ask(&asked.admin(None), "/metrics").await;
+    let sample = "nodelocal_sd_targets{role=\"endpointslice\"} 1.0";
+    assert!(metrics.lines().any(|line| line == sample), "{metrics}");
+    assert_eq!(watched(&asked), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_known_is_answered_while_the_cluster_is_listed() {
     let simulator = cluster();
     let asked = start(&simulator, Timing::alone());

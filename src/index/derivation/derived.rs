@@ -4,6 +4,7 @@ use super::controller::Controller;
 use super::endpoints::{endpoints_of, kubelets, mirrored_by};
 use super::foreign::needs_foreign_slices;
 use super::slices::{Around, slices_of};
+use crate::index::ForeignSlices;
 use crate::objects::{EndpointSlice, Endpoints, InNamespace, Pod, Service, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -37,6 +38,8 @@ struct OfNamespace {
     /// Made when somebody asks for them: the role is an older one.
     endpoints: OnceLock<Box<[Endpoints]>>,
     needs_foreign_slices: bool,
+    /// Whether slices of others count here, by the rules of `seen`.
+    sees_foreign_slices: bool,
 }
 
 // === impl Derived ===
@@ -102,6 +105,7 @@ impl OfNamespace {
         foreign: Option<&Arc<InNamespace<EndpointSlice>>>,
         around: &Around,
     ) -> Self {
+        let needs = services.values().any(|service| needs_foreign_slices(service));
         let own_pods = pods.into_iter().flat_map(|pods| pods.values()).map(|pod| &**pod);
         Self {
             services: Arc::clone(services),
@@ -110,7 +114,12 @@ impl OfNamespace {
             controller: around.controller,
             slices: slices_of(services.values().map(|service| &**service), own_pods, around),
             endpoints: OnceLock::new(),
-            needs_foreign_slices: services.values().any(|service| needs_foreign_slices(service)),
+            needs_foreign_slices: needs,
+            sees_foreign_slices: match around.foreign_slices {
+                ForeignSlices::All => true,
+                ForeignSlices::Auto => needs,
+                ForeignSlices::Off => false,
+            },
         }
     }
 
@@ -122,7 +131,9 @@ impl OfNamespace {
             let service = |name: &str| self.services.get(name).map(|service| &**service);
             let mut all = endpoints_of(services(), pods, self.controller);
             all.extend(kubelets(&self.slices));
-            all.extend(mirrored_by(foreign, service));
+            if self.sees_foreign_slices {
+                all.extend(mirrored_by(foreign, service));
+            }
             all.into()
         })
     }
@@ -154,6 +165,7 @@ impl Around {
         self.controller == other.controller
             && self.node_deleted == other.node_deleted
             && self.kubelet_address == other.kubelet_address
+            && self.foreign_slices == other.foreign_slices
             && is_same(self.node.as_ref(), other.node.as_ref())
     }
 }

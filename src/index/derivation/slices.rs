@@ -7,7 +7,7 @@ use super::kubelet::{is_kubelet, kubelet_slice};
 use super::labels::labels_of_slices;
 use super::pairs::{Candidates, is_handled};
 use super::ports::ports_of;
-use crate::index::KubeletAddress;
+use crate::index::{ForeignSlices, KubeletAddress};
 use crate::objects::{
     Endpoint, EndpointSlice, Metadata, Node, ObjectKey, Pod, Service, SlicePort, StringMap,
 };
@@ -24,6 +24,8 @@ pub(in crate::index) struct Around {
     pub(in crate::index) node_deleted: bool,
     /// Which of the Node's addresses is the kubelet's.
     pub(in crate::index) kubelet_address: KubeletAddress,
+    /// Which slices of others count (see `seen`).
+    pub(in crate::index) foreign_slices: ForeignSlices,
 }
 
 /// The slices of these Services, as far as they follow from these Pods of the same namespace, in
