@@ -22,7 +22,7 @@ pub(super) trait Kind: Stored + Sized + Send + 'static {
     fn decode(object: &[u8], node: Option<&str>) -> serde_json::Result<Self>;
 
     /// How an object of a list is decoded that comes as protobuf; without it, lists are asked for as JSON. Only
-    /// Services have it: theirs is the one list that grows with the cluster.
+    /// Services have it: on a node theirs is the one list that grows with the cluster.
     const PROTOBUF: Option<Protobuf<Self>> = None;
 
     /// Endpoints of other nodes that decoding dropped.

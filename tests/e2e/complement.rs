@@ -24,6 +24,7 @@ use nodelocal_sd::targets::Profile;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Clusters side by side, each in a namespace.
 const CLUSTERS: usize = 12;
@@ -192,12 +193,17 @@ async fn come_and_go(
 
     // A drain, or an agent that cannot start: the complement has the node's targets.
     delete("third").await;
+    let gone = Instant::now();
     nodes.remove(0);
     let whole = Whole { nodes, complement, derives };
     let compared = whole.agrees(oracle).await;
-    eprintln!("without the agent of {}: {compared} targets, each once", NODES[0]);
+    let (node, after) = (NODES[0], gone.elapsed().as_secs_f64());
+    eprintln!(
+        "without the agent of {node}: {compared} targets, each once after {after:.1} s; the delay is {DELAY:?}"
+    );
 
     // A node gets its first agent.
+    let came = Instant::now();
     api.create(agent("new", NODES[2], true)).await;
     let from = EndpointsFrom::default();
     let Whole { mut nodes, complement, .. } = whole;
@@ -205,7 +211,8 @@ async fn come_and_go(
     nodes.push(Served::after(Snapshot::of(NODES[2], from, excluded), None, source).await);
     let whole = Whole { nodes, complement, derives };
     let compared = whole.agrees(oracle).await;
-    eprintln!("with an agent on {}: {compared} targets, each once", NODES[2]);
+    let (node, after) = (NODES[2], came.elapsed().as_secs_f64());
+    eprintln!("with an agent on {node}: {compared} targets, each once after {after:.1} s");
 }
 
 async fn oracle(binary: &Path, kubeconfig: &Path, namespaces: &[String]) -> Oracle {
