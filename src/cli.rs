@@ -308,6 +308,9 @@ pub struct MigrateArgs {
     /// Folder for the manifests, and for STEPS.md and REVERT.md, instead of one stream on standard output
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
+    /// How many replicas of each shard it has when it runs [default: those of its manifest; it must be said where that has 0]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub replicas: Option<u32>,
     /// The way back instead of the way there
     #[arg(long)]
     pub revert: bool,

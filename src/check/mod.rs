@@ -7,7 +7,7 @@
 //!                 ├─ mounts      volumes that are not there, a data directory that cannot be written
 //!                 ├─ series      labels that change with the Pod
 //!                 ├─ shadow      its name, and what it and its agent must agree on
-//!                 ├─ rights      of the sidecar and of the operator
+//!                 ├─ rights      of the sidecar and of the operator (gates)
 //!                 ├─ overlap     two agents for one monitor
 //!                 ├─ parts       what nodes and complement must agree on
 //!                 ├─ monitors    taken, for the complement, or refused by Prometheus (breaking)
@@ -32,6 +32,7 @@
 mod alerts;
 mod breaking;
 mod finding;
+mod gates;
 mod monitors;
 mod mounts;
 mod overlap;

@@ -3,7 +3,8 @@
 use super::breaking;
 use super::finding::{Finding, Severity, Verdict};
 use super::selection::{KINDS, takes};
-use super::set::{MONITORING, NodeAgent, Set};
+use super::set::{MONITORING, NodeAgent, Set, may_be_same};
+use crate::objects::KUBELET_SERVICE;
 use crate::operator::{Manifest, selects};
 use crate::yaml::Yaml;
 
@@ -119,8 +120,11 @@ fn without_pods(set: &Set<'_>, monitor: &Manifest) -> Option<String> {
     let names = monitor.items(&["spec", "namespaceSelector", "matchNames"]);
     let in_reach = |service: &Manifest| match names {
         _ if any => true,
-        [] => service.namespace == monitor.namespace,
-        names => names.iter().any(|name| name.text() == Some(&service.namespace)),
+        [] => may_be_same(&service.namespace, &monitor.namespace),
+        names => {
+            let mut names = names.iter().filter_map(Yaml::text);
+            names.any(|name| may_be_same(&service.namespace, name))
+        }
     };
     let selected = |service: &&Manifest| {
         let labels: Vec<(&str, &str)> = service.labels().collect();
@@ -131,7 +135,7 @@ fn without_pods(set: &Set<'_>, monitor: &Manifest) -> Option<String> {
     let without = |service: &&&Manifest| {
         let selector = service.field(&["spec", "selector"]).and_then(Yaml::entries);
         service.text(&["spec", "type"]) == Some("ExternalName")
-            || selector.unwrap_or_default().is_empty()
+            || (selector.unwrap_or_default().is_empty() && !is_kubelet(service))
     };
     let first = services.first()?;
     services.iter().all(|service| without(&service)).then(|| {
@@ -141,6 +145,11 @@ fn without_pods(set: &Set<'_>, monitor: &Manifest) -> Option<String> {
             format!("{first} has no selector: those of its endpoints that name no node are not served on nodes")
         }
     })
+}
+
+/// The operator writes its endpoints, and a sidecar derives that of its node.
+fn is_kubelet(service: &Manifest) -> bool {
+    KUBELET_SERVICE.iter().all(|label| service.labels().any(|own| own == *label))
 }
 
 fn for_the_complement(set: &Set<'_>, monitor: &Manifest, why: &str) -> Finding {

@@ -86,10 +86,14 @@ fn both(
             same(one, other, selector)
                 && one.field(&["spec", selector]).is_some()
                 && same(one, other, namespaces)
-                && (one.field(&["spec", namespaces]).is_some() || one.namespace == other.namespace)
+                && (one.field(&["spec", namespaces]).is_some() || in_one_namespace(one, other))
         })
     });
     equal.then(|| format!("the same {kind}s (their selectors are equal)"))
+}
+
+fn in_one_namespace(one: &Manifest, other: &Manifest) -> bool {
+    !one.namespace.is_empty() && one.namespace == other.namespace
 }
 
 fn same(one: &Manifest, other: &Manifest, field: &str) -> bool {

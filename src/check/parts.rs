@@ -2,7 +2,7 @@
 //! the same idea of who has which part, or some are scraped twice, and some by nobody.
 
 use super::finding::{Finding, Verdict};
-use super::set::{Complement, NodeAgent, Set, says, values};
+use super::set::{Complement, NodeAgent, Set, may_be_same, says, values};
 use crate::objects::StringMap;
 use crate::selector::LabelSelector;
 use crate::yaml::Yaml;
@@ -109,7 +109,7 @@ fn agents(set: &Set<'_>, complement: &Complement<'_>, findings: &mut Vec<Finding
             .iter()
             .filter_map(|(key, value)| Some((&*key.text, value.text()?)))
             .collect();
-        if namespace != object.namespace || (!unknown && !labels.matches(&own)) {
+        if !may_be_same(namespace, &object.namespace) || (!unknown && !labels.matches(&own)) {
             let why = format!(
                 "{given} does not select the Pods of {object}: every node seems to have no agent, and all is scraped twice"
             );

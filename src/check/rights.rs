@@ -2,7 +2,8 @@
 //! The whole list with its reasons is `manifests/rbac/rbac.yaml`.
 
 use super::finding::{Finding, Verdict};
-use super::set::{Set, account, containers};
+use super::gates;
+use super::set::{Set, account, arguments, containers};
 use crate::operator::Manifest;
 use crate::yaml::Yaml;
 
@@ -44,8 +45,8 @@ const OPERATOR: Right = Right {
 };
 
 /// The operator's flag, and the gate of DaemonSet mode.
-const GATES: &str = "--feature-gates";
-const GATE: &str = "PrometheusAgentDaemonSet=true";
+const GATES: &str = "feature-gates";
+const GATE: &str = "PrometheusAgentDaemonSet";
 
 /// What an account may do in the whole cluster, as far as it can be told.
 enum Rights<'a> {
@@ -116,13 +117,11 @@ fn of_operator(set: &Set<'_>, agent: &Manifest, findings: &mut Vec<Finding>) {
         }
     }
     for (deployment, container) in operators {
-        let arguments = container.get("args").and_then(Yaml::items).unwrap_or_default();
-        let gates = arguments.iter().filter_map(Yaml::text).filter_map(|a| a.strip_prefix(GATES));
-        if !gates.into_iter().any(|gates| gates.contains(GATE)) {
+        if !gates::is_on(arguments(container), GATES, GATE) {
             findings.push(
                 Finding::of(Verdict::Conflict, deployment, "spec.template.spec.containers")
                     .because(format!("without its gate the operator makes nothing of {agent}: Reconciled is False"))
-                    .instead(format!("add {GATES}={GATE}, after the rights on DaemonSets")),
+                    .instead(format!("add --{GATES}={GATE}=true, after the rights on DaemonSets")),
             );
         }
         let account = account(deployment);
@@ -153,6 +152,9 @@ fn of_operator(set: &Set<'_>, agent: &Manifest, findings: &mut Vec<Finding>) {
 /// The rules of all ClusterRoles that are bound to the account for the whole cluster.
 fn rights<'a>(set: &Set<'a>, namespace: &str, account: &str) -> Rights<'a> {
     const RBAC: &str = "rbac.authorization.k8s.io";
+    if namespace.is_empty() {
+        return Rights::Unseen("its namespace is not in the manifest".to_owned());
+    }
     let is_meant = |subject: &Yaml| {
         let text = |key: &str| subject.get(key).and_then(Yaml::text).unwrap_or_default();
         match text("kind") {

@@ -32,10 +32,15 @@ pub(super) fn takes(set: &Set<'_>, agent: &Manifest, monitor: &Manifest) -> Opti
 
 fn in_namespace(set: &Set<'_>, agent: &Manifest, field: &str, namespace: &str) -> Option<bool> {
     let Some(selector) = agent.field(&["spec", field]) else {
-        return Some(agent.namespace == namespace); // not given: its own
+        // Not given: its own.
+        let known = !agent.namespace.is_empty() && !namespace.is_empty();
+        return known.then(|| agent.namespace == namespace);
     };
     if selector.entries().is_some_and(<[_]>::is_empty) {
         return Some(true);
+    }
+    if namespace.is_empty() {
+        return None;
     }
     let Some(object) = set.namespace(namespace) else {
         // Without the Namespace its name is known, and no other label.

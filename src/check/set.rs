@@ -152,10 +152,15 @@ fn mounts(object: &Manifest) -> Vec<&str> {
 fn shadows<'a>(object: &Manifest, mounts: &[&str], others: &[&'a Manifest]) -> Vec<&'a Manifest> {
     let is_mounted = |other: &&&Manifest| {
         other.kind == "PrometheusAgent"
-            && other.namespace == object.namespace
+            && may_be_same(&other.namespace, &object.namespace)
             && mounts.contains(&&*other.name)
     };
     others.iter().filter(is_mounted).copied().collect()
+}
+
+/// Whether these may be one namespace: an empty one is unknown, such as that of what `kubectl -n` applies.
+pub(super) fn may_be_same(one: &str, other: &str) -> bool {
+    one.is_empty() || other.is_empty() || one == other
 }
 
 /// Whether the agent is in DaemonSet mode.
@@ -204,7 +209,8 @@ pub(super) fn values<'a>(container: &'a Yaml, flag: &str) -> Vec<&'a str> {
     values
 }
 
-fn arguments(container: &Yaml) -> impl Iterator<Item = &str> {
+/// What a container is started with.
+pub(super) fn arguments(container: &Yaml) -> impl Iterator<Item = &str> {
     let all = ["command", "args"].into_iter().filter_map(|key| container.get(key)?.items());
     all.flatten().filter_map(Yaml::text)
 }

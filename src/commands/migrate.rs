@@ -26,7 +26,8 @@ pub(super) async fn migrate(args: &MigrateArgs) -> Result<(), CommandError> {
             return Err(CommandError::Usage("name NAMESPACE/NAME, or --from FILE".to_owned()));
         }
     };
-    let old = Old::read(&manifest).map_err(|error| CommandError::Failure(error.to_string()))?;
+    let old = Old::read(&manifest, args.replicas)
+        .map_err(|error| CommandError::Failure(error.to_string()))?;
     let folder = match &args.output_dir {
         Some(folder) => folder.clone(),
         None => PathBuf::from(format!("{}-to-nodes", old.name)),
@@ -119,6 +120,7 @@ fn command(args: &MigrateArgs, old: &Old, folder: &Path) -> String {
     if args.kind.is_some() {
         words.push(format!("--kind={}", old.kind.name().to_ascii_lowercase()));
     }
+    words.extend(args.replicas.map(|number| format!("--replicas={number}")));
     words.push(format!("--image={}", args.image));
     words.push(format!("--output-dir={}", folder.display()));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")

@@ -1,12 +1,16 @@
 //! The complement: one agent that scrapes what no node's agent does.
 
 use super::daemonset;
-use super::edit::{at, items, name, plain, remove, set, texts};
+use super::edit::{at, items, name, set, texts};
 use super::names::Names;
 use super::old::Old;
 use super::plan::Settings;
 use super::pods;
 use crate::yaml::Yaml;
+
+const TEMPLATE: &str = include_str!("../../manifests/components/complement/deployment.yaml");
+/// The flag of the template that names its nodes' agents.
+const AGENTS: &str = "--agents=";
 
 /// How long the complement waits before it takes over what belongs to a node without an agent, in minutes: a rollout
 /// has replaced the node's agent by then.
@@ -14,17 +18,11 @@ pub(super) const AGENT_DELAY: u32 = 5;
 
 /// The Deployment.
 pub(super) fn complement(old: &Old, names: &Names, settings: &Settings) -> Yaml {
-    let mut deployment = daemonset::template(old, names, &names.complement);
-    set(&mut deployment, &["kind"], plain("Deployment"));
-    remove(&mut deployment, &["spec"], "updateStrategy"); // a DaemonSet's
-    set(&mut deployment, &["spec", "replicas"], plain("1"));
-    // Never two at once, which would scrape everything twice.
-    set(&mut deployment, &["spec", "strategy"], Yaml::mapping([("type", plain("Recreate"))]));
+    let mut deployment = daemonset::template(TEMPLATE, old, names, &names.complement);
     let pod = at(&mut deployment, &["spec", "template"]);
     // What there is to say of the Pods is said of those on the nodes.
     pods::edit(pod, old, names, settings, &mut Vec::new());
     let spec = at(pod, &["spec"]);
-    remove(spec, &[], "tolerations"); // everything
     for field in ["tolerations", "affinity"] {
         if let Some(value) = old.field(field) {
             set(spec, &[field], value.clone());
@@ -42,19 +40,17 @@ pub(super) fn complement(old: &Old, names: &Names, settings: &Settings) -> Yaml 
     }
     for container in items(spec, &["initContainers"]) {
         if name(container) == pods::SIDECAR {
-            let own = [
-                "--complement".to_owned(),
-                format!("--agents={}/{}", old.namespace, names.node_selector()),
-                format!("--agent-delay={AGENT_DELAY}m"),
-            ];
+            let own = |argument: &str| match argument.strip_prefix(AGENTS) {
+                Some(_) => vec![
+                    format!("{AGENTS}{}/{}", old.namespace, names.node_selector()),
+                    format!("--agent-delay={AGENT_DELAY}m"),
+                ],
+                None => vec![argument.to_owned()],
+            };
             let arguments = container.get("args").and_then(Yaml::items).unwrap_or_default();
-            let mut arguments: Vec<String> =
-                arguments.iter().filter_map(Yaml::text).map(str::to_owned).collect();
-            arguments.splice(1..1, own); // after "run"
+            let arguments: Vec<String> =
+                arguments.iter().filter_map(Yaml::text).flat_map(own).collect();
             set(container, &["args"], texts(arguments));
-            if let Yaml::Sequence(variables) = at(container, &["env"]) {
-                variables.retain(|variable| name(variable) != "NODE_NAME");
-            }
         }
     }
     deployment

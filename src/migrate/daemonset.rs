@@ -19,7 +19,7 @@ pub(super) fn daemonset(
     settings: &Settings,
     notes: &mut Vec<Note>,
 ) -> Yaml {
-    let mut set_of_nodes = template(old, names, &names.nodes);
+    let mut set_of_nodes = template(TEMPLATE, old, names, &names.nodes);
     let pod = at(&mut set_of_nodes, &["spec", "template"]);
     pods::edit(pod, old, names, settings, notes);
     for container in items(pod, &["spec", "initContainers"]) {
@@ -36,10 +36,10 @@ pub(super) fn daemonset(
     set_of_nodes
 }
 
-/// The DaemonSet of the manifests under that name, for the Pods of this migration.
-pub(super) fn template(old: &Old, names: &Names, called: &str) -> Yaml {
+/// That manifest of ours under that name, for the Pods of this migration.
+pub(super) fn template(manifest: &str, old: &Old, names: &Names, called: &str) -> Yaml {
     const NAME: &str = "app.kubernetes.io/name";
-    let mut template = yaml::read(TEMPLATE).expect("a manifest of ours is YAML");
+    let mut template = yaml::read(manifest).expect("a manifest of ours is YAML");
     set(&mut template, &["metadata", "name"], string(called));
     set(&mut template, &["metadata", "namespace"], string(&old.namespace));
     for labels in [

@@ -26,13 +26,6 @@ fn entry<'a>(node: &'a mut Yaml, key: &str) -> &'a mut Yaml {
     &mut entries[index].1
 }
 
-/// Takes a key out of what is at the end of that path.
-pub(super) fn remove(node: &mut Yaml, path: &[&str], key: &str) {
-    if let Yaml::Mapping(entries) = at(node, path) {
-        entries.retain(|(name, _)| name.text != key);
-    }
-}
-
 /// Adds an item to the list at the end of that path.
 pub(super) fn push(node: &mut Yaml, path: &[&str], item: Yaml) {
     let list = at(node, path);

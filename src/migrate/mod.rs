@@ -22,6 +22,7 @@ mod image;
 mod names;
 mod notes;
 mod old;
+mod own_metrics;
 mod plan;
 mod pods;
 mod rights;

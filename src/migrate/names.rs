@@ -32,13 +32,14 @@ const SUFFIX: &str = "-shadow";
 impl Names {
     pub(super) fn of(old: &Old) -> Self {
         let base = short(&old.name, SHADOW - SUFFIX.len());
-        let role = |what: &str| format!("nodelocal-sd-{}-{base}{what}", old.namespace);
+        // A colon is in no name of a namespace or an agent, so that no two migrations have the same roles.
+        let role = |what: &str| format!("nodelocal-sd:{}:{base}{what}", old.namespace);
         Self {
             shadow: format!("{base}{SUFFIX}"),
             nodes: format!("{base}-node-agent"),
             complement: format!("{base}-complement"),
             account: format!("{base}-node-agent"),
-            roles: [role(""), role("-scraping")],
+            roles: [role(""), role(":scraping")],
             base,
         }
     }

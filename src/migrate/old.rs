@@ -95,11 +95,11 @@ impl Kind {
 // === impl Old ===
 
 impl Old {
-    /// What is to be migrated.
+    /// What is to be migrated. How many replicas it has when it runs can be said instead of the manifest.
     ///
     /// # Errors
     /// If that cannot be done, or would lose everything.
-    pub fn read(manifest: &Manifest) -> Result<Self, OldError> {
+    pub fn read(manifest: &Manifest, replicas: Option<u32>) -> Result<Self, OldError> {
         let error = |why: &str| OldError {
             what: format!("{}: {manifest}", manifest.source),
             why: why.to_owned(),
@@ -127,10 +127,19 @@ impl Old {
             }
         };
         let remembered = manifest.text(&["metadata", "annotations", REPLICAS]);
-        let replicas = match remembered {
-            Some(text) => number(Some(text), &format!("metadata.annotations, {REPLICAS}"))?,
-            None => number(spec.get("replicas").and_then(Yaml::text), "spec.replicas")?,
+        let (text, field) = match remembered {
+            Some(text) => (Some(text), format!("metadata.annotations, {REPLICAS}")),
+            None => (spec.get("replicas").and_then(Yaml::text), "spec.replicas".to_owned()),
         };
+        let replicas = match replicas {
+            Some(number) => Some(number),
+            None => number(text, &field)?,
+        };
+        if replicas == Some(0) {
+            return Err(error(&format!(
+                "{field} is 0, and after the way back nobody would scrape: say with --replicas how many it has when it runs"
+            )));
+        }
         let shards = number(spec.get("shards").and_then(Yaml::text), "spec.shards")?;
         let old = Self {
             kind,

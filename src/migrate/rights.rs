@@ -4,6 +4,7 @@ use super::edit::{at, push, set, string, texts};
 use super::names::{INSTANCE, Names};
 use super::notes::{Note, Weight};
 use super::old::Old;
+use super::own_metrics;
 use crate::yaml::{self, Document, Yaml};
 
 /// The sidecar's account and role, and the role of Prometheus when it scrapes.
@@ -62,7 +63,7 @@ pub(super) fn rights(old: &Old, names: &Names, notes: &mut Vec<Note>) -> Vec<Yam
         },
     ));
     for text in COMMON {
-        objects.extend(documents(text).map(|object| common(object, old, names)));
+        objects.extend(documents(text).map(|object| common(object, old, names, notes)));
     }
     objects
 }
@@ -79,7 +80,7 @@ fn of_the_complement() -> Yaml {
 }
 
 /// The NetworkPolicy and the PodMonitor, for the Pods of this migration.
-fn common(mut object: Yaml, old: &Old, names: &Names) -> Yaml {
+fn common(mut object: Yaml, old: &Old, names: &Names, notes: &mut Vec<Note>) -> Yaml {
     set(&mut object, &["metadata", "name"], string(&names.nodes));
     set(&mut object, &["metadata", "namespace"], string(&old.namespace));
     for selector in ["podSelector", "selector"] {
@@ -88,11 +89,8 @@ fn common(mut object: Yaml, old: &Old, names: &Names) -> Yaml {
             set(labels, &[INSTANCE], string(&names.base));
         }
     }
-    // So that the old one's selector, which the shadow has, selects it.
-    let selected = old.field("podMonitorSelector").and_then(|selector| selector.get("matchLabels"));
-    if let (Some("PodMonitor"), Some(labels)) = (object.get("kind").and_then(Yaml::text), selected)
-    {
-        set(&mut object, &["metadata", "labels"], labels.clone());
+    if object.get("kind").and_then(Yaml::text) == Some("PodMonitor") {
+        notes.extend(own_metrics::label(&mut object, &names.nodes, old));
     }
     object
 }

@@ -48,12 +48,16 @@ pub(super) fn shadow(old: &Old, names: &Names, notes: &mut Vec<Note>) -> Yaml {
     }
     set(spec, &["replicaExternalLabelName"], string(""));
     set(spec, &["prometheusExternalLabelName"], string(""));
-    let label = old.text("prometheusExternalLabelName").unwrap_or(PROMETHEUS);
-    if !label.is_empty() {
-        let value = string(format!("{}/{}", old.namespace, old.name));
-        overlay(spec, &["externalLabels"], &Yaml::mapping([(label, value)]));
+    if let Some((label, value)) = agent_label(old) {
+        overlay(spec, &["externalLabels"], &Yaml::mapping([(label, string(value))]));
     }
     shadow
+}
+
+/// The label that names the old one in what it sends, and its value, if there is one. The new ones have it too.
+pub(super) fn agent_label(old: &Old) -> Option<(&str, String)> {
+    let label = old.text("prometheusExternalLabelName").unwrap_or(PROMETHEUS);
+    (!label.is_empty()).then(|| (label, format!("{}/{}", old.namespace, old.name)))
 }
 
 /// The version of Prometheus that manifests/ has.

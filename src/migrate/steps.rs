@@ -7,6 +7,7 @@ use super::complement::AGENT_DELAY;
 use super::names::Names;
 use super::old::{Kind, Old, REPLICAS, UNSET};
 use super::plan::{File, Settings};
+use super::shadow;
 use crate::config;
 use crate::yaml::Yaml;
 
@@ -19,6 +20,8 @@ pub struct Step {
     pub what: String,
     /// What to run, one after the other; each has ended before the next begins.
     pub commands: Vec<String>,
+    /// What to look at when they have ended; empty if there is nothing.
+    pub after: String,
     /// What is scraped twice when it has ended.
     pub twice: Twice,
 }
@@ -66,6 +69,7 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
                 wait(namespace, &format!("--for=create secret/{}", names.secret()), "2m"),
                 wait(namespace, &format!("--for=create secret/{}", names.certificates()), "2m"),
             ],
+            after: String::new(),
             twice: Twice::Nothing,
         },
         Step {
@@ -80,6 +84,7 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
                 format!("kubectl -n {namespace} rollout status daemonset/{} --timeout=30m", names.nodes),
                 format!("sleep {twice}"),
             ],
+            after: String::new(),
             twice: Twice::Nodes,
         },
         Step {
@@ -87,15 +92,15 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
             what: format!(
                 "What belongs to no node, Probes and ScrapeConfigs at once, and after {AGENT_DELAY} minutes what belongs to \
                  nodes that still have no agent. From the step before to the end of the next one two agents overlap: for as \
-                 long as the rollout takes, and some {} minutes.{}",
-                (AGENT_DELAY * 60 + twice * 2).div_ceil(60),
-                query(old)
+                 long as the rollout takes, and some {} minutes.",
+                (AGENT_DELAY * 60 + twice * 2).div_ceil(60)
             ),
             commands: vec![
                 format!("{APPLY} {}", path(settings, File::COMPLEMENT)),
                 format!("kubectl -n {namespace} rollout status deployment/{} --timeout=15m", names.complement),
                 format!("sleep {}", AGENT_DELAY * 60 + twice),
             ],
+            after: query(old),
             twice: Twice::Everything,
         },
         Step {
@@ -117,6 +122,7 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
                     "15m",
                 ),
             ],
+            after: String::new(),
             twice: Twice::Nothing,
         },
     ]
@@ -142,18 +148,21 @@ pub(super) fn back(old: &Old, settings: &Settings) -> Vec<Step> {
                 ),
                 format!("sleep {}", scrapes(old) * 2),
             ],
+            after: String::new(),
             twice: Twice::Everything,
         },
         Step {
             id: "complement-off",
             what: "It sends what it has, for a minute at most.".to_owned(),
             commands: vec![format!("{DELETE} {}", path(settings, File::COMPLEMENT))],
+            after: String::new(),
             twice: Twice::Nodes,
         },
         Step {
             id: "nodes-off",
             what: "So does each node's agent.".to_owned(),
             commands: vec![format!("{DELETE} {}", path(settings, File::NODES))],
+            after: String::new(),
             twice: Twice::Nothing,
         },
         Step {
@@ -169,6 +178,7 @@ pub(super) fn back(old: &Old, settings: &Settings) -> Vec<Step> {
                 format!("{DELETE} {}", path(settings, File::SHADOW)),
                 format!("{DELETE} {}", path(settings, File::RIGHTS)),
             ],
+            after: String::new(),
             twice: Twice::Nothing,
         },
     ]
@@ -185,6 +195,7 @@ fn files(settings: &Settings) -> Step {
         what: "Writes the manifests that the steps apply. It gives the same whenever it is run."
             .to_owned(),
         commands: vec![settings.command.clone()],
+        after: String::new(),
         twice: Twice::Nothing,
     }
 }
@@ -239,12 +250,18 @@ fn old_and_new(old: &Old) -> String {
     )
 }
 
-/// What tells whether the new ones have all that the old one has.
+/// What tells whether the new ones have all that the old one has. Others may send to the same receiver.
 fn query(old: &Old) -> String {
-    replica_label(old).map_or_else(String::new, |label| {
-        format!(
-            "\n\nThen this query at the receiver must give nothing; what it gives only the old one scrapes:\n\n    \
-             up{{{label}!=\"\"}} unless ignoring({label}) up{{{label}=\"\"}}"
-        )
-    })
+    let Some(replica) = replica_label(old) else { return String::new() };
+    let (agent, limits) = match shadow::agent_label(old) {
+        Some((label, value)) => (format!("{label}=\"{value}\","), ""),
+        None => (
+            String::new(),
+            ", and only where nobody else sends to it: spec.prometheusExternalLabelName is \"\", so no label names the agent",
+        ),
+    };
+    format!(
+        "Then this query at the receiver must give nothing{limits}. What it gives only the old one scrapes:\n\n    \
+         up{{{agent}{replica}!=\"\"}} unless ignoring({replica}) up{{{agent}{replica}=\"\"}}"
+    )
 }

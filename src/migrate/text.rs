@@ -73,10 +73,13 @@ impl Plan {
 }
 
 fn write_steps(text: &mut String, steps: &[Step]) {
-    for Step { id, what, commands, twice } in steps {
+    for Step { id, what, commands, after, twice } in steps {
         let _ = write!(text, "\n### {id}\n\n{what}\n\n");
         for command in commands {
             let _ = writeln!(text, "    $ {command}");
+        }
+        if !after.is_empty() {
+            let _ = write!(text, "\n{after}\n");
         }
         let _ = write!(text, "\nScraped twice then: {}.\n", twice.text());
     }

@@ -31,7 +31,7 @@ pub use node::{Namespace, Node, NodeAddress, NodeCondition};
 pub use pod::{Container, ContainerPort, Pod};
 pub use reach::Reach;
 pub use resource::{Resource, ResourceSet};
-pub use service::{Service, ServicePort, TargetPort};
+pub use service::{KUBELET_SERVICE, Service, ServicePort, TargetPort};
 pub use service_protobuf::ProtobufError;
 pub use slice::{
     Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,

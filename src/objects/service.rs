@@ -8,6 +8,11 @@ use super::wire::null_as_default;
 use serde::Deserialize;
 use std::sync::Arc;
 
+/// What prometheus-operator labels the Service with whose endpoints it writes, one for each Node (`pkg/kubelet/controller.go`).
+/// It has no selector.
+pub const KUBELET_SERVICE: [(&str, &str); 2] =
+    [("app.kubernetes.io/managed-by", "prometheus-operator"), ("k8s-app", "kubelet")];
+
 /// A Service, with the fields that its endpoints, and the targets of these, need. There are as many
 /// as the cluster has, so text that other Services have too is shared with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

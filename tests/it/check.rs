@@ -422,6 +422,21 @@ async fn rights_of_the_sidecar_and_of_the_operator() {
             1,
             &[("forbidden monitoring/operator", "may not get and list")],
         ),
+        (
+            "a gate in the command",
+            operator("").replace(
+                "args: []",
+                "command: [/operator, -feature-gates, PrometheusAgentDaemonSet=1]",
+            ) + &rights("operator", &sets),
+            0,
+            &[],
+        ),
+        (
+            "a gate that is off",
+            operator("--feature-gates=PrometheusAgentDaemonSet=false") + &rights("operator", &sets),
+            1,
+            &[("conflict monitoring/operator", "without its gate")],
+        ),
         ("unseen", operator(gate), 0, &[("note monitoring/operator", "are not judged")]),
     ] {
         let (ended, lines) = judged(&(agent("") + &text), &[]).await;
@@ -519,6 +534,8 @@ async fn each_monitor_has_its_verdict() {
             "apiVersion: v1\nkind: Service\nmetadata: {{name: s, namespace: shop, labels: {{a: b}}}}\nspec: {spec}\n---\n"
         )
     };
+    let pods_somewhere = service("{selector: {x: y}}").replace("namespace: shop, ", "");
+    let kubelet = "{a: b, k8s-app: kubelet, app.kubernetes.io/managed-by: prometheus-operator}";
     let agents = ", '--agents=monitoring/app=ours'";
     let complement = |shadow: &str| complement(shadow, agents);
     let probes = "  probeSelector: {}\n  probeNamespaceSelector: {}\n";
@@ -543,10 +560,31 @@ async fn each_monitor_has_its_verdict() {
             &[("uncovered shop/m", "Service shop/s has no selector")],
         ),
         (
+            "the operator's Service of kubelets",
+            entry("{port: http}") + &service("{}").replace("{a: b}", kubelet),
+            0,
+            &[("taken shop/m", "")],
+        ),
+        (
             "another one with Pods",
             entry("{port: http}")
                 + &service("{}")
                 + &service("{selector: {x: y}}").replace("name: s,", "name: t,"),
+            0,
+            &[("taken shop/m", "")],
+        ),
+        (
+            "another one with Pods whose namespace is not known",
+            entry("{port: http}") + &service("{}") + &pods_somewhere,
+            0,
+            &[("taken shop/m", "")],
+        ),
+        (
+            "the same among named namespaces",
+            entry("{port: http}")
+                .replace("{selector", "{namespaceSelector: {matchNames: [shop]}, selector")
+                + &service("{}")
+                + &pods_somewhere,
             0,
             &[("taken shop/m", "")],
         ),
@@ -712,6 +750,79 @@ async fn nodes_and_complement_have_the_same_idea_of_their_parts() {
         let (ended, lines) = judged(&text, &[]).await;
         assert_eq!(ended, code, "{name}: {lines:#?}");
         has(&lines, &[expected, &[NO_RIGHTS]].concat(), name);
+    }
+}
+
+/// As `helm template` prints them, or as `kubectl -n` applies them.
+#[tokio::test]
+async fn a_namespace_that_is_not_in_the_manifest_is_unknown() {
+    let without =
+        |text: &str| text.replace(", namespace: monitoring", "").replace(", namespace: shop", "");
+    let selecting = "  podMonitorSelector: {}\n";
+    let one = monitor("PodMonitor", "m", "{}");
+    let unjudged = |object| (object, "not judged: its namespace is not in the manifest");
+    let rights = rights("sd", &[("", "pods", "list, watch")])
+        + &rights("other", &[]).replace(
+            "kind: ServiceAccount, name: other",
+            "kind: Group, name: system:serviceaccounts",
+        );
+    let flags = |labels: &str| format!(", '--agents=monitoring/{labels}'");
+    let ours = |labels: &str| {
+        daemonset("v3.13.2")
+            + &shadow("node-shadow", "")
+            + &complement("node-shadow", &flags(labels))
+    };
+    for (name, text, code, expected) in [
+        (
+            "the nodes' agents",
+            without(&ours("app=ours")),
+            0,
+            &[unjudged("note ours"), unjudged("note c")][..],
+        ),
+        (
+            "their labels are known",
+            without(&ours("app=theirs")),
+            1,
+            &[
+                unjudged("note ours"),
+                unjudged("note c"),
+                ("conflict c --agents", "does not select"),
+            ],
+        ),
+        (
+            "one with and one without",
+            without(&daemonset("v3.13.2")) + &shadow("node-shadow", ""),
+            0,
+            &[unjudged("note ours")],
+        ),
+        (
+            "an account's rights",
+            without(&daemonset("v3.13.2")) + &shadow("node-shadow", "") + &rights,
+            0,
+            &[unjudged("note ours")],
+        ),
+        (
+            "who selects namespaces by name",
+            agent(&format!(
+                "{selecting}  podMonitorNamespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: shop}}}}\n"
+            )) + &without(&one),
+            0,
+            &[GATE, NO_SHADOW, ("taken m", "by agents on the nodes that select it")],
+        ),
+        (
+            "who selects in its own",
+            without(&(agent(selecting) + &other("old", selecting) + &one)),
+            0,
+            &[
+                ("note node spec.mode", "is not judged"),
+                ("note node spec.secrets", "PodMonitors only"),
+                ("taken m", "by agents on the nodes that select it"),
+            ],
+        ),
+    ] {
+        let (ended, lines) = judged(&text, &[]).await;
+        assert_eq!(ended, code, "{name}: {lines:#?}");
+        has(&lines, expected, name);
     }
 }
 

@@ -31,7 +31,7 @@ fn plan_of(kind: &str, spec: &str) -> Plan {
         folder: "out".to_owned(),
         command: "nodelocal-sd migrate mon/k8s".to_owned(),
     };
-    Plan::new(Old::read(&manifest(kind, spec)).unwrap(), &settings)
+    Plan::new(Old::read(&manifest(kind, spec), None).unwrap(), &settings)
 }
 
 fn plan(spec: &str) -> Plan {
@@ -241,9 +241,14 @@ fn what_cannot_be_migrated() {
             "replicas: two\nserviceMonitorSelector: {}",
             "spec.replicas: two is no number",
         ),
+        (
+            "PrometheusAgent",
+            "replicas: 0\nserviceMonitorSelector: {}\nremoteWrite: [{url: a}]",
+            "spec.replicas is 0, and after the way back nobody would scrape: say with --replicas",
+        ),
         ("PrometheusAgent", "image: a\nimage: b", "the key image is there twice"),
     ] {
-        let error = Old::read(&manifest(kind, spec)).unwrap_err().to_string();
+        let error = Old::read(&manifest(kind, spec), None).unwrap_err().to_string();
         assert!(error.starts_with(&format!("f:1: {kind} mon/k8s: ")), "{error}");
         assert!(error.contains(expected), "{spec}: {error}");
         assert_eq!(error.lines().count(), 1);
@@ -274,6 +279,121 @@ fn series_keep_their_labels_but_for_the_replica() {
     let without = plan("replicaExternalLabelName: ''");
     assert_eq!(notes_on(&without, "replicaExternalLabelName").len(), 0);
     assert!(!without.steps().contains("unless ignoring"), "nothing tells old from new");
+}
+
+/// Others may send to the same receiver.
+#[test]
+fn the_query_is_about_the_old_one_and_read_when_all_is_scraped() {
+    const ALONE: &str = "only where nobody else sends to it";
+    for (spec, expected, alone) in [
+        (
+            "",
+            "up{prometheus=\"mon/k8s\",prometheus_replica!=\"\"} unless ignoring(prometheus_replica) \
+             up{prometheus=\"mon/k8s\",prometheus_replica=\"\"}",
+            false,
+        ),
+        (
+            "prometheusExternalLabelName: agent\nreplicaExternalLabelName: r",
+            "up{agent=\"mon/k8s\",r!=\"\"} unless ignoring(r) up{agent=\"mon/k8s\",r=\"\"}",
+            false,
+        ),
+        (
+            "prometheusExternalLabelName: ''",
+            "up{prometheus_replica!=\"\"} unless ignoring(prometheus_replica) up{prometheus_replica=\"\"}",
+            true,
+        ),
+    ] {
+        let steps = plan(spec).steps();
+        let query = steps.find(&format!("\n    {expected}\n")).unwrap_or_else(|| panic!("{steps}"));
+        assert_eq!(steps.contains(ALONE), alone, "{spec}");
+        let (sleep, next) =
+            (steps.find("$ sleep 360").unwrap(), steps.find("### old-off").unwrap());
+        assert!(sleep < query && query < next, "{steps}");
+    }
+}
+
+/// The agents' own PodMonitor is selected as the old one selects.
+#[test]
+fn a_pod_monitor_that_nobody_selects_is_said_first() {
+    let any = "podMonitorSelector: {}\n";
+    for (spec, field, why) in [
+        (
+            "",
+            "podMonitorSelector",
+            "it is missing, and no new agent selects PodMonitor k8s-node-agent",
+        ),
+        (
+            "podMonitorSelector: {matchExpressions: [{key: team, operator: Exists}]}",
+            "podMonitorSelector",
+            "it does not select PodMonitor k8s-node-agent",
+        ),
+        (
+            &format!("{any}podMonitorNamespaceSelector: {{matchLabels: {{monitored: yes}}}}"),
+            "podMonitorNamespaceSelector",
+            "see that it selects the namespace mon",
+        ),
+        (
+            // Without its labels nobody knows.
+            &format!(
+                "{any}podMonitorNamespaceSelector: {{matchExpressions: [{{key: a, operator: DoesNotExist}}]}}"
+            ),
+            "podMonitorNamespaceSelector",
+            "see that it selects the namespace mon",
+        ),
+    ] {
+        let plan = plan(spec);
+        let notes = notes_on(&plan, field);
+        let said = notes.iter().any(|note| note.weight == Weight::First && note.why.contains(why));
+        assert!(said, "{spec}: {notes:?}");
+    }
+    for spec in [
+        any.to_owned(),
+        "podMonitorSelector: {matchLabels: {team: a}, matchExpressions: [{key: team, operator: Exists}]}".to_owned(),
+        format!("{any}podMonitorNamespaceSelector: {{}}"),
+        format!("{any}podMonitorNamespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: mon}}}}"),
+    ] {
+        let plan = plan(&spec);
+        for field in ["podMonitorSelector", "podMonitorNamespaceSelector"] {
+            assert!(notes_on(&plan, field).is_empty(), "{spec}");
+        }
+    }
+}
+
+/// Roles are of the cluster: names in it that are put together must not meet.
+#[test]
+fn two_agents_have_no_role_in_common() {
+    let roles = |namespace: &str, name: &str| -> BTreeSet<String> {
+        let text = manifest("PrometheusAgent", LEAST);
+        let manifest = Manifest { namespace: namespace.to_owned(), name: name.to_owned(), ..text };
+        let settings =
+            Settings { image: String::new(), folder: String::new(), command: String::new() };
+        let plan = Plan::new(Old::read(&manifest, None).unwrap(), &settings);
+        let roles = plan.files[0].objects.iter();
+        let roles = roles.filter(|object| text_at(object, &["kind"]) == "ClusterRole");
+        roles.map(|role| text_at(role, &["metadata", "name"]).to_owned()).collect()
+    };
+    let all = [("team-a", "prod"), ("team", "a-prod"), ("team-a", "prod-scraping"), ("team", "a")];
+    let names: BTreeSet<String> =
+        all.iter().flat_map(|(namespace, name)| roles(namespace, name)).collect();
+    assert_eq!(names.len(), 2 * all.len(), "{names:?}");
+}
+
+/// What is measured and documented holds for `manifests/components/complement`.
+#[test]
+fn the_complement_is_that_of_the_manifests() {
+    let ours = read(include_str!("../../manifests/components/complement/deployment.yaml")).unwrap();
+    let plan = plan("");
+    let complement = object(&plan, File::COMPLEMENT);
+    let sidecar = ["spec", "template", "spec", "initContainers", "nodelocal-sd"];
+    for path in [
+        &["kind"][..],
+        &["spec", "replicas"],
+        &["spec", "strategy"],
+        &[&sidecar[..], &["resources"]].concat(),
+        &[&sidecar[..], &["env"]].concat(),
+    ] {
+        assert_eq!(at(complement, path), at(&ours, path), "{path:?}");
+    }
 }
 
 #[test]
@@ -434,9 +554,7 @@ fn the_replicas_of_before_are_remembered() {
         let patch = commands.into_iter().find(|command| command.contains(" patch ")).unwrap();
         patch.split_once("--patch=").unwrap().1.to_owned()
     };
-    for (before, remembered, given_back) in
-        [("2", "\"2\"", "2"), ("0", "\"0\"", "0"), ("null", "\"unset\"", "null")]
-    {
+    for (before, remembered, given_back) in [("2", "\"2\"", "2"), ("null", "\"unset\"", "null")] {
         let before = plan(&format!("replicas: {before}"));
         let off = format!(
             "'{{\"metadata\":{{\"annotations\":{{\"nodelocal-sd/replicas\":{remembered}}}}},\"spec\":{{\"replicas\":0}}}}'"
@@ -451,7 +569,7 @@ fn the_replicas_of_before_are_remembered() {
             "{{apiVersion: monitoring.coreos.com/v1, kind: PrometheusAgent, metadata: {{name: k8s, namespace: mon, annotations: \
              {{nodelocal-sd/replicas: {remembered}}}}}, spec: {{replicas: 0, serviceMonitorSelector: {{}}, remoteWrite: [{{url: 'http://r'}}]}}}}"
         );
-        let after = Old::read(&Manifest::read("f", &text).unwrap()[0]).unwrap();
+        let after = Old::read(&Manifest::read("f", &text).unwrap()[0], None).unwrap();
         let settings =
             Settings { image: String::new(), folder: String::new(), command: String::new() };
         assert_eq!(patch(&Plan::new(after, &settings), true), on);
@@ -481,12 +599,19 @@ async fn a_file_is_read_and_a_folder_written() {
     assert_eq!(code, 0);
     let written = std::fs::read_to_string(at("out/REVERT.md")).unwrap();
     assert_eq!(written.replace(&out, "k8s-to-nodes"), back);
+    // Who keeps the old one in git writes the last step into its file.
+    let off = text.replace("spec: {", "spec: {replicas: 0, ");
+    std::fs::write(&file, &off).unwrap();
+    let (code, back, err) = run(&["migrate", "--from", &file, "--revert", "--replicas", "3"]).await;
+    assert_eq!((code, &*err), (0, ""));
+    assert!(back.contains("\"spec\":{\"replicas\":3}}"), "{back}");
+    assert!(back.contains(" --replicas=3 "), "the step that writes the files says so too: {back}");
+    let (code, out, err) = run(&["migrate", "--from", &file, "--revert"]).await;
+    assert_eq!((code, &*out, err.lines().count()), (1, "", 1), "{err}");
+    assert!(err.contains("say with --replicas"), "{err}");
     for (text, arguments, expected) in [
-        (
-            text.replace("Prometheus", "Service"),
-            &[][..],
-            "no PrometheusAgent and no Prometheus in it",
-        ),
+        (text.to_owned(), &["--replicas", "0"][..], "--replicas"),
+        (text.replace("Prometheus", "Service"), &[], "no PrometheusAgent and no Prometheus in it"),
         (
             format!("{text}---\n{text}"),
             &[],

@@ -9,15 +9,14 @@ use super::families::{Family, parse};
 use super::labels::labels_of_kubelet_slices;
 use crate::index::KubeletAddress;
 use crate::objects::{
-    Conditions, Endpoint, EndpointSlice, Metadata, Node, ObjectKey, Service, SlicePort, TargetRef,
+    Conditions, Endpoint, EndpointSlice, KUBELET_SERVICE, Metadata, Node, ObjectKey, Service,
+    SlicePort, TargetRef,
 };
 
 /// Whether that is a Service whose endpoints prometheus-operator writes, one for each Node.
 pub(super) fn is_kubelet(service: &Service) -> bool {
-    let is = |key: &str, value: &str| service.meta.labels.get(key) == Some(value);
-    service.selector.is_empty()
-        && is("app.kubernetes.io/managed-by", "prometheus-operator")
-        && is("k8s-app", "kubelet")
+    let has = |(key, value)| service.meta.labels.get(key) == Some(value);
+    service.selector.is_empty() && KUBELET_SERVICE.into_iter().all(has)
 }
 
 /// The slice that the operator would write for that Service if this were the only Node. None if
