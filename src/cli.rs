@@ -67,12 +67,12 @@ pub enum LogFormat {
 /// How to reach the API server.
 #[derive(Clone, Debug, Args)]
 pub struct ClusterArgs {
-    /// Kubeconfig file; without it, the ServiceAccount of the Pod is used
+    /// Kubeconfig file; without it, the ServiceAccount of the Pod is used, or, outside one, ~/.kube/config
     // A plain string, because the variable may be set and empty.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE", value_parser = clap::value_parser!(OsString))]
     pub kubeconfig: Option<OsString>,
     /// Context of the kubeconfig, instead of its current one
-    #[arg(long, requires = "kubeconfig", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub struct RunArgs {
         required_unless_present = "complement"
     )]
     pub node_name: Option<String>,
-    /// Instead of a node's targets: what no node serves.
+    /// Instead of a node's targets, whatever its name: what no node serves.
     #[command(flatten)]
     pub complement: ComplementArgs,
     /// Where http_sd and the debug pages are served
@@ -110,14 +110,14 @@ pub struct RunArgs {
 pub struct ComplementArgs {
     /// Serve what no node's sidecar serves, instead of a node's targets: one for each cluster, beside an
     /// ordinary agent. The flags about endpoints say what the nodes' sidecars do
-    #[arg(long, conflicts_with_all = ["node_name", "leave_to_complement"])]
+    // No conflict with the node's name: that may be in the environment.
+    #[arg(long, conflicts_with = "leave_to_complement")]
     pub complement: bool,
     /// The Pods of the nodes' agents: the targets of nodes without a ready one are served, too
-    // Not `requires`: that is no requirement any more where what is required conflicts.
-    #[arg(long, conflicts_with = "node_name", value_name = "NAMESPACE/LABELSELECTOR", value_parser = pods)]
+    #[arg(long, requires = "complement", value_name = "NAMESPACE/LABELSELECTOR", value_parser = pods)]
     pub agents: Option<PodSelector>,
     /// For how long a node may be without a ready agent before its targets are served here
-    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, requires = "agents", default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub agent_delay: Duration,
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::info;
+use tracing::{info, warn};
 
 /// The Pods of the agents.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub async fn follow(
             let (covered, changes_at) = coverage.look(&snapshot, Instant::now(), SystemTime::now());
             next = changes_at.map_or(next, |at| next.min(at));
             if told.as_ref() != Some(&covered) {
-                info!(nodes = covered.len(), of = snapshot.nodes.len(), "nodes with an agent");
+                tell(&snapshot, &covered);
                 if changes.send(Change::Agents(covered.clone())).await.is_err() {
                     return;
                 }
@@ -71,6 +71,32 @@ pub async fn follow(
             changed = versions.changed() => if changed.is_err() { return },
             () = sleep_until(next) => {}
         }
+    }
+}
+
+/// Says which nodes are the complement's: it takes over in silence otherwise.
+fn tell(snapshot: &Snapshot, covered: &BTreeSet<Arc<str>>) {
+    const NAMED: usize = 10;
+    let names = snapshot.nodes.iter().map(|node| &node.meta.key.name);
+    let without: Vec<&str> =
+        names.filter(|name| !covered.contains(*name)).map(|name| &**name).collect();
+    let named = without[..without.len().min(NAMED)].join(", ");
+    let nodes = snapshot.nodes.len();
+    let agents = nodes - without.len();
+    if without.is_empty() {
+        info!(nodes, "each node has an agent");
+    } else if agents == 0 {
+        warn!(
+            nodes,
+            "no node has a ready agent, so the targets of all are served here: is --agents right?"
+        );
+    } else {
+        warn!(
+            nodes,
+            agents,
+            "served here, because no agent is ready there: {named}{}",
+            if without.len() > NAMED { ", …" } else { "" }
+        );
     }
 }
 

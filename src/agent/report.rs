@@ -23,7 +23,9 @@ pub(super) fn report(jobs: &[Job], said: &mut BTreeSet<String>) -> JobCounts {
                 lines.insert(format!("job {name} is left out: {why}"));
             }
         }
-        lines.extend(dropped.iter().map(|why| format!("job {name} is without {why}")));
+        let whole = matches!(fate, Fate::Dropped);
+        let what = if whole { "is not for nodes:" } else { "is without" };
+        lines.extend(dropped.iter().map(|why| format!("job {name} {what} {why}")));
     }
     for line in lines.difference(said) {
         warn!("{line}");

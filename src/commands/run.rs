@@ -54,8 +54,8 @@ fn agents(args: &RunArgs) -> Option<AgentPods> {
 fn first_snapshot(args: &RunArgs) -> Snapshot {
     let from = EndpointsFrom::from(args.discovery.endpoints);
     let excluded = args.discovery.exclude.iter().cloned().collect();
-    match &args.node_name {
-        Some(node) => Snapshot::of(node.as_str(), from, excluded),
+    match args.node_name.as_deref().filter(|_| !args.complement.complement) {
+        Some(node) => Snapshot::of(node, from, excluded),
         None => {
             let may_lack_agents = args.complement.agents.is_some();
             let nodes = Nodes { endpoints_from: from, may_lack_agents };

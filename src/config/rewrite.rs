@@ -85,6 +85,9 @@ impl Config {
                 config.jobs = jobs;
                 Ok(config)
             }
+            Yaml::Mapping(entries) if is_object(&entries) => Err(ConfigError::Shape(
+                "it is an object of Kubernetes; the configuration is in the Secret that the operator renders",
+            )),
             Yaml::Mapping(mut entries) => {
                 for (key, value) in &mut entries {
                     if key.text == SCRAPE_CONFIGS {
@@ -236,4 +239,9 @@ pub fn rewrite(
         None => frame.push((Scalar::plain(SCRAPE_CONFIGS), Yaml::Sequence(written))),
     }
     Ok(Rewriting { config: Yaml::Mapping(frame), jobs: told })
+}
+
+/// Whether that is a manifest, of which Prometheus has no use.
+fn is_object(entries: &[(Scalar, Yaml)]) -> bool {
+    ["apiVersion", "kind"].iter().all(|key| entries.iter().any(|(name, _)| name.text == *key))
 }

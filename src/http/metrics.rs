@@ -99,6 +99,10 @@ impl Collected {
             "Targets of this sidecar, without any filter, as far as their watches are open",
             targets,
         )?;
+        if let Some(nodes) = self.app.snapshots.load().nodes_without_agent() {
+            let without = [(Labels::new(), nodes as f64)];
+            gauge(to, "nodes_without_agent", "Nodes whose targets the complement serves", without)?;
+        }
         let unassigned = counts.unassigned.into_iter().map(|(of, reason, n)| {
             (vec![role(of), ("reason", reason.name().to_owned())], n as f64)
         });

@@ -22,12 +22,10 @@ pub struct HttpSd(pub Arc<App>);
 const URL: usize = 32 * 1024;
 
 const INDEX: &str = "\
-nodelocal-sd: the Prometheus targets of one Kubernetes node
-
 /sd/pod             targets of role pod
 /sd/endpointslice   targets of role endpointslice
 /sd/endpoints       targets of role endpoints
-/sd/node            the target of role node
+/sd/node            targets of role node
   with namespace=, selector.ROLE.label=, selector.ROLE.field=, attach=, service=, port=, compat=
 
 /debug/targets?role=ROLE      the same, with the objects that each target came from
@@ -54,7 +52,14 @@ impl Routes for HttpSd {
         }
         let query = request.uri.query();
         match request.uri.path() {
-            "/" => response::text(StatusCode::OK, INDEX.trim_end()),
+            "/" => {
+                let share = &self.0.snapshots.load().share;
+                let text = format!(
+                    "nodelocal-sd: the Prometheus targets of {share}\n\n{}",
+                    INDEX.trim_end()
+                );
+                response::text(StatusCode::OK, text)
+            }
             "/debug/targets" => debug::targets(&self.0, query, &request.headers).await,
             "/debug/unassigned" => debug::unassigned(&self.0, query, &request.headers).await,
             "/debug/watches" => debug::watches(&self.0),

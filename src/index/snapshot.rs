@@ -109,6 +109,12 @@ impl Snapshot {
         }
     }
 
+    /// How many Nodes have no agent, where that is known.
+    pub fn nodes_without_agent(&self) -> Option<usize> {
+        let Agents::On(with) = &self.agents else { return None };
+        Some(self.nodes.iter().filter(|node| !with.contains(&node.meta.key.name)).count())
+    }
+
     /// Whether no node serves what is made from that Pod.
     pub fn is_for_complement(&self, pod: &Pod) -> bool {
         let Agents::On(nodes) = &self.agents else { return self.excluded.contains(pod) };

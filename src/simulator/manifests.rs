@@ -30,7 +30,7 @@ pub struct Manifests {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A file or folder cannot be read.
-    #[error("read {}", path.display())]
+    #[error("{} cannot be read: {source}", path.display())]
     Read {
         /// Which.
         path: PathBuf,

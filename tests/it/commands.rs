@@ -123,8 +123,9 @@ async fn wrong_usage_ends_with_2_and_one_line() {
         (&["migrate", "a/b", "--kubeconfig", "/no/such/file"], "kubeconfig /no/such/file"),
         (&["migrate", "a/b", "--from", "c"], "cannot be used with"),
         (&["migrate", "--from", "/no/such/file"], "/no/such/file cannot be read"),
-        (&["run", "--node-name", "a", "--complement"], "--complement"),
-        (&["run", "--node-name", "a", "--agents", "a/b=c"], "--agents"),
+        (&["run", "--node-name", "a", "--agents", "a/b=c"], "--complement"),
+        (&["run", "--complement", "--agent-delay", "1m"], "--agents"),
+        (&["targets", "--node-name", "a", "--context", "c"], "pass --kubeconfig"),
         (&["run", "--agents", "a/b=c"], "--node-name"),
         (&["run", "--complement", "--agents", "b=c"], "give a namespace and a label selector"),
         (&["run", "--node-name", "a", "--exclude", "kube-system/app in"], "--exclude"),
@@ -289,6 +290,12 @@ async fn rewrite_prints_the_jobs_that_are_good() {
             "cut off: it is gzipped, and cannot be unpacked",
         ),
         (file("empty", b""), 2, "", "empty: it is empty"),
+        (
+            file("object", b"{apiVersion: v1, kind: Pod}"),
+            2,
+            "",
+            "object: it is an object of Kubernetes",
+        ),
         ("/no/such/file".to_owned(), 2, "", "/no/such/file cannot be read"),
     ];
     for (path, code, out, error) in cases {

@@ -95,6 +95,8 @@ async fn a_node_without_an_agent_is_its_own() {
     assert_eq!(count(&asked, "pod").await, 1 + PODS);
     assert_eq!(count(&asked, "endpointslice").await, PODS);
     assert_eq!(count(&asked, "endpoints").await, PODS);
+    let (_, metrics) = crate::admin::ask(&asked.admin(None), "/metrics").await;
+    assert!(metrics.contains("\nnodelocal_sd_nodes_without_agent{} 2.0\n"), "{metrics}");
 
     world::put(&simulator, agent(NODE, "True"));
     sleep(Duration::from_secs(2)).await;
