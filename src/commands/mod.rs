@@ -5,6 +5,7 @@ mod cluster;
 #[cfg(feature = "simulator")]
 mod demo;
 mod error;
+mod host_network;
 mod listen;
 #[cfg(feature = "simulator")]
 mod live;

@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::listen::{Listeners, address_of, bind};
 use super::shutdown::Shutdown;
-use super::{cluster, rewrite};
+use super::{cluster, host_network, rewrite};
 use crate::agent::{self, AgentState, Settings};
 use crate::cli::RunArgs;
 use crate::config::Waits;
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tracing::warn;
 
 /// Between two changes of the agent's configuration. A reload is work for it.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -30,7 +31,14 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
         sd: bind("--listen", args.listen).await?,
         admin: bind("--admin-listen", args.admin_listen).await?,
     };
-    let settings = settings(args, address_of(&listeners.sd)?)?;
+    let http_sd = address_of(&listeners.sd)?;
+    if let Some(node) = &args.node_name
+        && http_sd.ip().is_loopback()
+        && host_network::is_of_node(&host_network::host_name(), node)
+    {
+        warn!(%http_sd, "in the host's network: every process of this host can read the targets");
+    }
+    let settings = settings(args, http_sd)?;
     let client = cluster::client(&args.cluster).await?;
     let agents = agents(args);
     // Of the complement there is one, and what spreads a fleet only makes it late.

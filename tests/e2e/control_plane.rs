@@ -160,6 +160,13 @@ impl ControlPlane {
         write_kubeconfig(self.folder.path(), "other.kubeconfig", url)
     }
 
+    /// One in that file, for that address.
+    pub(crate) fn write_kubeconfig(&self, file: &Path, url: &str) {
+        let credential = format!("tokenFile: '{}'", self.path("admin.token"));
+        let text = kubeconfig(url, &self.path("ca.crt"), &credential);
+        std::fs::write(file, text).expect("the folder can be written");
+    }
+
     /// Its files and logs.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -311,7 +318,7 @@ fn write_certificates(folder: &Path) {
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = || KeyPair::generate().expect("a key");
     let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+    let names = ["localhost", "127.0.0.1", "api.test"].map(str::to_owned).to_vec();
     let server = CertificateParams::new(names).expect("good names");
     let server_key = key();
     let certificate = server.signed_by(&server_key, &authority).expect("a certificate");

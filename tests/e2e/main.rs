@@ -13,6 +13,7 @@ mod control_plane;
 mod differential;
 mod existing_cluster;
 mod features;
+mod hostile;
 mod jobs;
 mod least_privilege;
 mod moving;
@@ -20,14 +21,17 @@ mod network;
 mod operator;
 mod oracle;
 mod outage;
+mod process;
 #[expect(dead_code, reason = "shared with the measurements, which read its counts")]
 mod proxy;
 mod random_cluster;
 mod shrink;
+mod soak;
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 mod whole_path;
+mod wire;
 mod wrong_rules;
 
 use control_plane::ControlPlane;
@@ -39,14 +43,16 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 16] = [
+const TESTS: [(&str, Test); 20] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
+    ("soak::random_changes_and_faults", soak::random_changes_and_faults),
     ("moving::random_changes", moving::random_changes),
     ("complement::everything_once", complement::everything_once),
     ("operator::manifests_scrape_their_node", operator::manifests_scrape_their_node),
     ("operator::migration_leaves_no_gap", operator::migration_leaves_no_gap),
     ("operator::renders_what_nodes_can_use", operator::renders_what_nodes_can_use),
+    ("wire::faults", wire::faults),
     ("whole_path::from_pods_to_remote_write", whole_path::from_pods_to_remote_write),
     (
         "least_privilege::each_right_is_needed_and_enough",
@@ -66,6 +72,8 @@ const TESTS: [(&str, Test); 16] = [
     ),
     ("operator::check_judges_what_is_applied", operator::check_judges_what_is_applied),
     ("operator::policies_refuse_and_warn", operator::policies_refuse_and_warn),
+    ("hostile::clients", hostile::clients),
+    ("wire::sigterm_under_load", wire::sigterm_under_load),
     ("moving::a_service_that_stops_selecting", moving::a_service_that_stops_selecting),
     (
         "differential::slices_cannot_be_selected_by_node",

@@ -112,7 +112,7 @@ async fn changes(api: &Api, namespace: &str, rng: &mut Rng) {
     }
 }
 
-async fn change(api: &Api, namespace: &str, rng: &mut Rng) {
+pub(crate) async fn change(api: &Api, namespace: &str, rng: &mut Rng) {
     let pods = format!("/api/v1/namespaces/{namespace}/pods");
     let services = format!("/api/v1/namespaces/{namespace}/services");
     match rng.u8(0..8) {
@@ -180,7 +180,7 @@ async fn change(api: &Api, namespace: &str, rng: &mut Rng) {
 
 /// Lets the controllers look at each Service once more, because they do not follow every change of a
 /// Pod, and waits until they have: they copy the label to what they write.
-async fn sync_services(api: &Api, namespace: &str, round: &str) {
+pub(crate) async fn sync_services(api: &Api, namespace: &str, round: &str) {
     let services = format!("/api/v1/namespaces/{namespace}/services");
     for name in names(api, &services).await {
         let patch = json!({"metadata": {"labels": {"synced": round}}});
@@ -253,7 +253,7 @@ async fn state_of(api: &Api, namespace: &str) -> Vec<Value> {
 
 /// A Pod and an endpoint of either form that stay, so that there always is something to discover. The
 /// Service has no selector: its Endpoints are mirrored.
-fn anchors(namespace: &str) -> [Value; 4] {
+pub(crate) fn anchors(namespace: &str) -> [Value; 4] {
     [
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "anchor", "namespace": namespace},
             "spec": {"ports": [{"name": "p", "port": 8080}]}}),

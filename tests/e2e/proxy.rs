@@ -1,8 +1,11 @@
-//! What lies between a client and its API server: counts what passes, TLS and all, and can be cut.
+//! What lies between a client and its API server: counts what passes, TLS and all, and can do to it what
+//! wires do.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -12,9 +15,28 @@ use tokio::task::JoinSet;
 pub(crate) struct Proxy {
     /// `https://127.0.0.1:PORT`.
     pub(crate) url: String,
-    is_open: watch::Sender<bool>,
+    wire: watch::Sender<Wire>,
     counts: Arc<Counts>,
     _tasks: JoinSet<()>,
+}
+
+/// What becomes of connections. A change ends those that there are, but for [`Wire::Dead`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// They pass.
+    Good,
+    /// They end at once.
+    Cut,
+    /// Nothing passes, and nobody is told: half of a connection is gone. Those that there are stay dead.
+    Dead,
+    /// Each ends after so many bytes of the server's.
+    Broken(usize),
+    /// A bit of the server's byte at this place is another one.
+    Garbled(usize),
+    /// The server's bytes come a hundred at a time.
+    Slow,
+    /// Somebody answers who knows no TLS.
+    Foreign,
 }
 
 #[derive(Default)]
@@ -32,20 +54,24 @@ impl Proxy {
         let target: SocketAddr = target.expect("an address");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("https://{}", listener.local_addr().expect("bound"));
-        let (is_open, opened) = watch::channel(true);
+        let (wire, state) = watch::channel(Wire::Good);
         let counts = Arc::new(Counts::default());
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, target, opened, Arc::clone(&counts)));
-        Self { url, is_open, counts, _tasks: tasks }
+        tasks.spawn(accept(listener, target, state, Arc::clone(&counts)));
+        Self { url, wire, counts, _tasks: tasks }
     }
 
     /// Ends all connections, and every new one at once.
     pub(crate) fn cut(&self) {
-        self.is_open.send_replace(false);
+        self.becomes(Wire::Cut);
     }
 
     pub(crate) fn mend(&self) {
-        self.is_open.send_replace(true);
+        self.becomes(Wire::Good);
+    }
+
+    pub(crate) fn becomes(&self, wire: Wire) {
+        self.wire.send_replace(wire);
     }
 
     /// Bytes that the client has received.
@@ -62,40 +88,82 @@ impl Proxy {
 async fn accept(
     listener: TcpListener,
     target: SocketAddr,
-    is_open: watch::Receiver<bool>,
+    wire: watch::Receiver<Wire>,
     counts: Arc<Counts>,
 ) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let (mut is_open, counts) = (is_open.clone(), Arc::clone(&counts));
-        if !*is_open.borrow() {
-            continue;
-        }
+        let (wire, counts) = (wire.clone(), Arc::clone(&counts));
         connections.spawn(async move {
-            let Ok(server) = TcpStream::connect(target).await else { return };
             counts.connections.fetch_add(1, Ordering::Relaxed);
-            let (from_client, to_client) = client.into_split();
-            let (from_server, to_server) = server.into_split();
-            let sent = AtomicU64::new(0);
-            // The end of one direction is the end of a connection of TLS.
-            tokio::select! {
-                () = copy(from_client, to_server, &sent) => {}
-                () = copy(from_server, to_client, &counts.received) => {}
-                _ = is_open.wait_for(|open| !open) => {}
-            }
+            carry(client, target, wire, &counts.received).await;
             counts.connections.fetch_sub(1, Ordering::Relaxed);
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
+/// One connection.
+async fn carry(
+    mut client: TcpStream,
+    target: SocketAddr,
+    mut wire: watch::Receiver<Wire>,
+    received: &AtomicU64,
+) {
+    let now = *wire.borrow_and_update();
+    match now {
+        Wire::Cut => return,
+        Wire::Dead => pending().await,
+        Wire::Foreign => {
+            let _ = client.read(&mut [0; 1024]).await;
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            return;
+        }
+        Wire::Good | Wire::Broken(_) | Wire::Garbled(_) | Wire::Slow => {}
+    }
+    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let sent = AtomicU64::new(0);
+        // The end of one direction is the end of a connection of TLS.
+        tokio::select! {
+            () = copy(from_client, to_server, Wire::Good, &sent) => return,
+            () = copy(from_server, to_client, now, received) => return,
+            _ = wire.changed() => {}
+        }
+    }
+    if *wire.borrow() == Wire::Dead {
+        drop(server);
+        pending::<()>().await;
+    }
+}
+
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    wire: Wire,
     count: &AtomicU64,
 ) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+    let mut buffer = vec![0; if wire == Wire::Slow { 100 } else { 64 * 1024 }];
+    let mut passed = 0;
+    loop {
+        let room = match wire {
+            Wire::Broken(at) => buffer.len().min(at - passed),
+            _ => buffer.len(),
+        };
+        if room == 0 {
+            return;
+        }
+        let Ok(length @ 1..) = from.read(&mut buffer[..room]).await else { return };
+        match wire {
+            Wire::Garbled(at) if (passed..passed + length).contains(&at) => {
+                buffer[at - passed] ^= 1;
+            }
+            Wire::Slow => tokio::time::sleep(Duration::from_millis(5)).await,
+            _ => {}
+        }
+        passed += length;
         count.fetch_add(length as u64, Ordering::Relaxed);
         if to.write_all(&buffer[..length]).await.is_err() {
             return;

@@ -85,6 +85,48 @@ async fn a_slow_sender_is_closed() {
     assert_eq!(get(&served).await, 200, "others are served");
 }
 
+/// Many requests in one write are answered one after the other, in order.
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let served = served(Limits::SD).await;
+    let mut raw = Raw::connect(served.address()).await;
+    let targets = ["/sd/pod", "/no/such/path", "/sd/pod", "/sd/no-such-role"];
+    let requests =
+        targets.map(|target| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    raw.write(requests.concat().as_bytes()).await.unwrap();
+    for (target, status) in targets.into_iter().zip([200, 404, 200, 404]) {
+        let answer = raw.answer(false).await.expect("an answer to each");
+        assert_eq!(answer.status, status, "{target}: {}", answer.body);
+    }
+}
+
+/// Who goes on asking and never reads is closed; what is written meanwhile is no more than what the
+/// kernel's buffers hold.
+#[tokio::test]
+async fn who_never_reads_is_closed() {
+    let limits = Limits { write: Duration::from_millis(300), ..Limits::SD };
+    let served = served(limits).await;
+    let mut raw = Raw::connect(served.address()).await;
+    let request = b"GET /sd/pod HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    while raw.write(&request).await.is_ok() {} // until the other side is gone
+    assert_eq!(get(&served).await, 200, "others are served");
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large() {
+    let served = served(Limits::SD).await;
+    let one = format!("X: {}\r\n", "x".repeat(200_000));
+    let many = "X: x\r\n".repeat(500);
+    for headers in [one, many] {
+        let mut raw = Raw::connect(served.address()).await;
+        let request = format!("GET /sd/pod HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        raw.write(request.as_bytes()).await.unwrap();
+        assert_eq!(raw.answer(false).await.expect("the refusal arrives").status, 431);
+        raw.closed().await;
+        assert_eq!(get(&served).await, 200);
+    }
+}
+
 /// Between two requests a connection may be quiet for longer than within one.
 #[tokio::test]
 async fn an_idle_connection_stays_longer_than_a_slow_one() {
