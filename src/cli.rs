@@ -1,6 +1,7 @@
 //! The command line, as typed. What it means is decided in [`crate::commands`].
 
 use crate::index::{self, PodSelector};
+use crate::kube::Impersonation;
 use crate::objects::is_dns_subdomain;
 use crate::operator::Version;
 use crate::sd::Compat;
@@ -97,12 +98,27 @@ pub struct RunArgs {
     /// How to reach the API server.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Whether Pods and the Node are read as the own node (Kubernetes 1.36), so that the API server refuses those
+    /// of others
+    #[arg(long, value_enum, default_value_t = ImpersonateNode::Auto, conflicts_with = "complement")]
+    pub impersonate_node: ImpersonateNode,
     /// How targets are found and labelled.
     #[command(flatten)]
     pub discovery: DiscoveryArgs,
     /// The agent's configuration.
     #[command(flatten)]
     pub agent: AgentArgs,
+}
+
+/// Whether Pods and the Node are read as the own node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImpersonateNode {
+    /// Where the server allows it.
+    Auto,
+    /// Always; nothing is read where it is refused.
+    On,
+    /// Never.
+    Off,
 }
 
 /// The complement of the nodes.
@@ -386,6 +402,18 @@ pub enum Output {
     Table,
     /// The answer as Prometheus gets it; all that is known of each finding.
     Json,
+}
+
+// === impl ImpersonateNode ===
+
+impl From<ImpersonateNode> for Impersonation {
+    fn from(typed: ImpersonateNode) -> Self {
+        match typed {
+            ImpersonateNode::Auto => Self::Auto,
+            ImpersonateNode::On => Self::On,
+            ImpersonateNode::Off => Self::Off,
+        }
+    }
 }
 
 // === impl EndpointsArgs ===

@@ -6,7 +6,7 @@
 use crate::coverage::{self, AgentPods};
 use crate::demand::Demand;
 use crate::index::{self, EndpointsFrom, Excluded, Index, Snapshot, Snapshots};
-use crate::kube::{self, Timing, Watches};
+use crate::kube::{self, ApiServer, Timing, Watches};
 use crate::status::Board;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -33,10 +33,10 @@ impl Sidecar {
     pub fn start(
         node: &str,
         endpoints_from: EndpointsFrom,
-        client: ::kube::Client,
+        server: impl Into<ApiServer>,
         timing: Timing,
     ) -> Self {
-        Self::after(Snapshot::of(node, endpoints_from, Excluded::default()), None, client, timing)
+        Self::after(Snapshot::of(node, endpoints_from, Excluded::default()), None, server, timing)
     }
 
     /// The same with what an empty snapshot says of whose targets are served, and how they are found. The
@@ -44,7 +44,7 @@ impl Sidecar {
     pub fn after(
         first: Snapshot,
         agents: Option<AgentPods>,
-        client: ::kube::Client,
+        server: impl Into<ApiServer>,
         timing: Timing,
     ) -> Self {
         let share = first.share.clone();
@@ -60,7 +60,7 @@ impl Sidecar {
             tasks.spawn(coverage::follow(agents, demand, snapshots, changes.clone()));
         }
         tasks.spawn(kube::follow(Watches {
-            client,
+            server: server.into(),
             share,
             timing,
             demand: Arc::clone(&demand),

@@ -41,6 +41,7 @@ struct Now {
     last_event: Option<(Instant, SystemTime)>,
     trouble: Option<Trouble>,
     resource_version: String,
+    impersonating: Option<bool>,
 }
 
 /// What a watch loop is doing.
@@ -117,6 +118,8 @@ pub struct View {
     pub trouble: Option<Trouble>,
     /// The version from which a watch would resume.
     pub resource_version: String,
+    /// Whether it is read as the node rather than as ourselves; nothing, if it is not of a node.
+    pub impersonating: Option<bool>,
     /// Events received since the start, bookmarks included.
     pub events: u64,
     /// Lists begun because a version had expired.
@@ -220,6 +223,11 @@ impl Entry {
         news
     }
 
+    /// Says whether the server hands it out to the node rather than to ourselves.
+    pub fn set_impersonating(&self, impersonating: bool) {
+        self.lock().impersonating = Some(impersonating);
+    }
+
     /// Counts a request that ended.
     pub fn count_request(&self, verb: Verb, outcome: Outcome) {
         self.counters.requests[verb as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
@@ -263,7 +271,8 @@ impl Entry {
 
     /// A copy for readers.
     pub fn view(&self) -> View {
-        let Now { phase, last_event, trouble, resource_version } = self.lock().clone();
+        let Now { phase, last_event, trouble, resource_version, impersonating } =
+            self.lock().clone();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         View {
             phase,
@@ -271,6 +280,7 @@ impl Entry {
             last_event: last_event.map(|(_, at)| at),
             trouble,
             resource_version,
+            impersonating,
             events: count(&self.counters.events),
             relists: count(&self.counters.relists),
             undecodable: count(&self.counters.undecodable),

@@ -1,9 +1,10 @@
 //! Rights: of the agents' ServiceAccount, which the sidecar needs, and of the operator for agents in DaemonSet mode.
-//! The whole list with its reasons is `manifests/rbac/rbac.yaml`.
+//! The whole list with its reasons is `manifests/rbac/rbac.yaml`; `manifests/components/own-node-only` has other ones for
+//! Pods and Nodes.
 
 use super::finding::{Finding, Verdict};
 use super::gates;
-use super::set::{Set, account, arguments, containers};
+use super::set::{Set, account, arguments, containers, values};
 use crate::operator::Manifest;
 use crate::yaml::Yaml;
 
@@ -19,10 +20,29 @@ struct Right {
 const LIST: &[&str] = &["list", "watch"];
 const GET: &[&str] = &["get"];
 
-/// What the sidecar needs.
-const SIDECAR: [Right; 8] = [
+/// What reads Pods and Nodes, of all nodes.
+const ALL_NODES: [Right; 2] = [
     Right { group: "", resource: "pods", verbs: LIST, only_for: "" },
     Right { group: "", resource: "nodes", verbs: LIST, only_for: "" },
+];
+
+const AS_NODE: &[&str] =
+    &["impersonate-on:associated-node:list", "impersonate-on:associated-node:watch"];
+
+/// The same as the own node, and of no other (constrained impersonation, Kubernetes 1.36).
+const OWN_NODE: [Right; 3] = [
+    Right { group: "", resource: "pods", verbs: AS_NODE, only_for: "" },
+    Right { group: "", resource: "nodes", verbs: AS_NODE, only_for: "" },
+    Right {
+        group: "authentication.k8s.io",
+        resource: "nodes",
+        verbs: &["impersonate:associated-node"],
+        only_for: "",
+    },
+];
+
+/// What the sidecar needs beside one of these.
+const SIDECAR: [Right; 6] = [
     Right { group: "", resource: "services", verbs: LIST, only_for: "" },
     Right { group: "discovery.k8s.io", resource: "endpointslices", verbs: LIST, only_for: "" },
     Right {
@@ -58,18 +78,30 @@ enum Rights<'a> {
 
 pub(super) fn judge(set: &Set<'_>, findings: &mut Vec<Finding>) {
     for agent in set.nodes.iter().filter(|agent| agent.sidecar.is_some()) {
-        of_sidecar(set, agent.object, agent.account(), findings);
+        let whom = agent.sidecar.map_or("auto", impersonate_node);
+        of_sidecar(set, (agent.object, agent.account()), whom, findings);
     }
     // The complement watches the same kinds, of all nodes.
     for complement in &set.complements {
-        of_sidecar(set, complement.object, account(complement.object), findings);
+        let object = complement.object;
+        of_sidecar(set, (object, account(object)), "off", findings);
     }
     if let Some(agent) = set.nodes.iter().find(|agent| agent.by_operator) {
         of_operator(set, agent.object, findings);
     }
 }
 
-fn of_sidecar(set: &Set<'_>, object: &Manifest, account: &str, findings: &mut Vec<Finding>) {
+/// As whom the sidecar reads Pods and its Node.
+fn impersonate_node(sidecar: &Yaml) -> &str {
+    values(sidecar, "--impersonate-node").last().copied().unwrap_or("auto")
+}
+
+fn of_sidecar(
+    set: &Set<'_>,
+    (object, account): (&Manifest, &str),
+    impersonate_node: &str,
+    findings: &mut Vec<Finding>,
+) {
     let namespace = &*object.namespace;
     let rules = match rights(set, namespace, account) {
         Rights::Known(rules) => rules,
@@ -80,14 +112,17 @@ fn of_sidecar(set: &Set<'_>, object: &Manifest, account: &str, findings: &mut Ve
             return;
         }
     };
-    for right in &SIDECAR {
+    let may_be_node = OWN_NODE.iter().all(|right| right.missing(&rules).is_empty());
+    let is_node = impersonate_node == "on" || (impersonate_node == "auto" && may_be_node);
+    let reads_nodes: &[Right] = if is_node { &OWN_NODE } else { &ALL_NODES };
+    let place = if is_node { "manifests/components/own-node-only" } else { "manifests/rbac" };
+    for right in reads_nodes.iter().chain(&SIDECAR) {
         let missing = right.missing(&rules);
         if missing.is_empty() {
             continue;
         }
         let why = format!("ServiceAccount {namespace}/{account} may not {missing}");
-        let instead =
-            format!("add the rule of manifests/rbac to its ClusterRole: {}", right.rule());
+        let instead = format!("add the rule of {place} to its ClusterRole: {}", right.rule());
         let (verdict, why) = match right.only_for {
             "" => (Verdict::Forbidden, why),
             queries => (Verdict::Note, format!("{why}, which {queries} needs")),
@@ -230,29 +265,41 @@ impl Right {
 mod tests {
     use super::*;
 
-    /// The table has what the manifest grants.
+    /// The texts of a rule: its groups, its resources, its verbs.
+    fn texts(rule: &Yaml) -> [Vec<&str>; 3] {
+        ["apiGroups", "resources", "verbs"].map(|key| {
+            let items = rule.get(key).and_then(Yaml::items).unwrap();
+            items.iter().map(|item| item.text().unwrap()).collect()
+        })
+    }
+
+    fn as_granted<'a>(
+        rights: impl IntoIterator<Item = &'a Right>,
+        granted: impl IntoIterator<Item = &'a Yaml>,
+    ) {
+        let mut needed: Vec<_> = rights
+            .into_iter()
+            .map(|r| [vec![r.group], vec![r.resource], r.verbs.to_vec()])
+            .collect();
+        let mut granted: Vec<_> = granted.into_iter().map(texts).collect();
+        needed.sort();
+        granted.sort();
+        assert_eq!(needed, granted);
+    }
+
+    /// The tables have what the manifests grant.
     #[test]
-    fn as_the_manifest_has_it() {
+    fn as_the_manifests_have_it() {
         let text = include_str!("../../manifests/rbac/rbac.yaml");
         let manifests = Manifest::read("rbac.yaml", text).unwrap();
         let role = manifests.iter().find(|m| m.kind == "ClusterRole").unwrap();
-        let mut granted: Vec<String> =
-            role.items(&["rules"]).iter().map(ToString::to_string).collect();
-        for right in &SIDECAR {
-            let rule = crate::yaml::read(&right.rule()).unwrap();
-            let before = granted.len();
-            granted.retain(|other| {
-                let other = crate::yaml::read(other).unwrap();
-                !["apiGroups", "resources", "verbs"].iter().all(|key| {
-                    let texts = |rule: &Yaml| -> Vec<String> {
-                        let items = rule.get(key).and_then(Yaml::items).unwrap();
-                        items.iter().map(|item| item.text().unwrap().to_owned()).collect()
-                    };
-                    texts(&rule) == texts(&other)
-                })
-            });
-            assert_eq!(granted.len(), before - 1, "{}", right.rule());
-        }
-        assert_eq!(granted, Vec::<String>::new());
+        as_granted(ALL_NODES.iter().chain(&SIDECAR), role.items(&["rules"]));
+
+        let text = include_str!("../../manifests/components/own-node-only/kustomization.yaml");
+        let component = crate::yaml::read(text).unwrap();
+        let patch = component.get("patches").and_then(Yaml::items).unwrap()[0].get("patch");
+        let patch = crate::yaml::read(patch.and_then(Yaml::text).unwrap()).unwrap();
+        let steps = patch.items().unwrap().iter().filter_map(|step| step.get("value"));
+        as_granted(&OWN_NODE, steps.filter(|value| value.text().is_none()));
     }
 }

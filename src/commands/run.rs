@@ -9,7 +9,7 @@ use crate::cli::RunArgs;
 use crate::config::Waits;
 use crate::coverage::AgentPods;
 use crate::index::{EndpointsFrom, Nodes, Share, Snapshot};
-use crate::kube::Timing;
+use crate::kube::{ApiServer, Timing};
 use crate::sidecar::Sidecar;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -40,10 +40,11 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     let settings = settings(args, http_sd)?;
     let client = cluster::client(&args.cluster).await?;
+    let server = ApiServer { client, impersonation: args.impersonate_node.into() };
     let agents = agents(args);
     // Of the complement there is one, and what spreads a fleet only makes it late.
     let timing = if args.complement.complement { Timing::alone() } else { Timing::default() };
-    let sidecar = Sidecar::after(first_snapshot(args), agents, client, timing);
+    let sidecar = Sidecar::after(first_snapshot(args), agents, server, timing);
     let agent = settings.as_ref().map(|_| Arc::new(AgentState::default()));
     let mut tasks = JoinSet::new();
     if let (Some(settings), Some(agent)) = (settings, &agent) {

@@ -66,6 +66,7 @@ pub(super) fn watches(app: &App) -> Answer {
             "held": snapshot.held(resource, &reach),
             "lastEventSecondsAgo": view.last_event_age.map(|age| age.as_secs_f64()),
             "resourceVersion": view.resource_version,
+            "impersonating": view.impersonating,
             "trouble": view.trouble.map(|trouble| json!({
                 "sinceUnixSeconds": unix_seconds(trouble.since),
                 "message": trouble.message,

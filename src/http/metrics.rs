@@ -146,6 +146,12 @@ impl Collected {
         )?;
         gauge(
             to,
+            "watch_impersonating",
+            "Whether the API server hands out objects to the own node, and so of no other, rather than to the account",
+            each(&|_, _, view| view.impersonating.and_then(flag)),
+        )?;
+        gauge(
+            to,
             "watch_objects",
             "Objects that are held",
             each(&|resource, reach, _| Some(snapshot.held(resource, reach) as f64)),

@@ -72,6 +72,11 @@ impl Failure {
         matches!(self, Self::Status { code: 400..500, .. })
     }
 
+    /// Whether somebody else might be answered: refused for who is asking, or by a proxy for how.
+    pub(super) fn may_be_of_caller(&self) -> bool {
+        matches!(self, Self::Status { code: 400 | 401 | 403, .. })
+    }
+
     /// Whether the API server itself says that the object does not exist; a proxy's 404 says nothing.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Status { code: 404, reason: Some(reason), .. } if reason == "NotFound")

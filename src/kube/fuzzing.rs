@@ -6,6 +6,7 @@
 //! other crate's, has it, and a cargo feature could be switched on by both. It decides nothing; the
 //! checks are in `fuzz/`.
 
+use super::impersonation::Impersonation;
 use super::items::ItemSplitter;
 use super::kind::Kind;
 use super::lines::LineSplitter;
@@ -44,6 +45,7 @@ impl Feed {
         };
         let context = Context {
             client,
+            impersonation: Impersonation::Off,
             share: node.into(),
             timing: Arc::new(Timing::alone()),
             pacer: Arc::new(Pacer::new()),

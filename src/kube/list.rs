@@ -82,7 +82,7 @@ impl<K: Kind> Reflector<K> {
         };
         let request = request::get(&self.list_uri(from, token), form, true)?;
         let until = Instant::now() + self.timing.page;
-        let answer = request::send(&self.client, request, self.timing.headers).await?;
+        let answer = self.send(request, self.timing.headers).await?;
         let protobuf = K::PROTOBUF.filter(|_| request::is_protobuf(&answer));
         let mut chunks = Chunks::new(answer.into_body(), self.timing.body_silence, until);
         if let Some(protobuf) = protobuf {
@@ -171,7 +171,8 @@ impl<K: Kind> Reflector<K> {
 
     pub(super) fn count(&self, verb: Verb, failure: Option<&Failure>) {
         self.entry().count_request(verb, failure.map_or(Outcome::Ok, Failure::outcome));
-        if failure.is_some() {
+        // One refusal that only says how to ask is not yet a failure.
+        if failure.is_some_and(|failure| !self.caller.tries_other_way(failure)) {
             self.pacer.failed();
         }
     }

@@ -19,6 +19,7 @@ mod failure;
 mod foreign;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod impersonation;
 mod items;
 mod kind;
 mod lines;
@@ -38,6 +39,7 @@ mod watch;
 mod watches;
 
 pub use client::{ConnectError, Source, connect};
+pub use impersonation::{ApiServer, Impersonation};
 pub use listing::{Listed, NotListed, get, list};
 pub use timing::Timing;
 pub use watches::{Watches, follow};

@@ -2,13 +2,16 @@
 
 use super::backoff::Backoff;
 use super::failure::Failure;
+use super::impersonation::{Caller, IMPERSONATE_USER, Impersonation};
 use super::kind::{Kind, Scope};
 use super::pacer::{Pacer, Turn};
+use super::request;
 use super::timing::{Timing, part_of};
 use super::watch::{TOO_SHORT, Watched};
 use crate::index::{Change, Share, Update};
 use crate::objects::{ObjectKey, Resource};
 use crate::status::{Board, Entry, Phase, Verb};
+use kube::client::Body;
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -23,6 +26,7 @@ use tracing::{debug, info, warn};
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) client: kube::Client,
+    pub(super) impersonation: Impersonation,
     pub(super) share: Share,
     pub(super) timing: Arc<Timing>,
     pub(super) pacer: Arc<Pacer>,
@@ -35,6 +39,7 @@ pub(super) struct Reflector<K> {
     context: Context,
     pub(super) scope: Scope,
     entry: Arc<Entry>,
+    pub(super) caller: Caller,
     backoff: Backoff,
     /// Objects that could not be read the last time they came: each is logged once.
     pub(super) bad_objects: HashSet<ObjectKey>,
@@ -92,10 +97,13 @@ impl Context {
 impl<K: Kind> Reflector<K> {
     /// Asks for that, and says in `entry` how it is doing.
     pub(super) fn new(context: Context, scope: Scope, entry: Arc<Entry>) -> Self {
+        let node = context.share.node().filter(|_| scope.is_of_node());
+        let caller = Caller::new(context.impersonation, node);
         Self {
             context,
             scope,
             entry,
+            caller,
             backoff: Backoff::default(),
             bad_objects: HashSet::new(),
             made_sure: false,
@@ -229,15 +237,24 @@ impl<K: Kind> Reflector<K> {
     }
 
     async fn wait_after(&mut self, verb: Verb, failure: &Failure) {
+        if self.caller.tries_other_way(failure) {
+            debug!(resource = %K::RESOURCE, %failure, "refused; trying it the other way");
+            self.caller.failed(failure);
+            return;
+        }
         let namespace = self.scope.reach.namespace();
         let message = format!(
-            "{} {}{} for {}: {failure}{}",
+            "{} {}{} for {}: {failure}{}{}",
             verb.name(),
             K::RESOURCE,
             namespace.map_or_else(String::new, |name| format!(" in namespace {name}")),
             self.share,
-            advice(failure, &["list", "watch"], K::RESOURCE.name(), self.scope.group),
+            self.caller.advice(failure, K::RESOURCE.name()).unwrap_or_else(|| {
+                advice(failure, &["list", "watch"], K::RESOURCE.name(), self.scope.group)
+            }),
+            self.caller.refused_before(),
         );
+        self.caller.failed(failure);
         self.entry().set_phase(Phase::Waiting);
         if self.entry().set_trouble(&message) {
             warn!("{message}");
@@ -245,6 +262,28 @@ impl<K: Kind> Reflector<K> {
         let delay = delay_after(failure, &mut self.backoff, &self.context.timing);
         debug!(resource = %K::RESOURCE, ?delay, "waiting before the next try");
         sleep(delay).await;
+    }
+
+    /// Sends a request, as the node if that is the way. The headers of a good answer, or the failure.
+    pub(super) async fn send(
+        &mut self,
+        mut request: http::Request<Body>,
+        headers: Duration,
+    ) -> Result<http::Response<Body>, Failure> {
+        if let Some(user) = self.caller.user() {
+            request.headers_mut().insert(IMPERSONATE_USER, user.clone());
+        }
+        let answer = request::send(&self.client, request, headers).await?;
+        if self.caller.accepted() {
+            let user = self.caller.user().and_then(|user| user.to_str().ok());
+            self.entry().set_impersonating(user.is_some());
+            match user {
+                Some(user) => info!(resource = %K::RESOURCE, user, "read as the own node"),
+                None if self.impersonation == Impersonation::Off => {}
+                None => info!(resource = %K::RESOURCE, "read with the account's own rights"),
+            }
+        }
+        Ok(answer)
     }
 
     /// Starts the delays over if the watch has lived long enough.

@@ -51,14 +51,14 @@ impl<K: Kind> Reflector<K> {
     }
 
     async fn open(
-        &self,
+        &mut self,
         version: &str,
         length: Duration,
         headers: Duration,
     ) -> Result<Body, Failure> {
         let form = if self.scope.metadata_only { Form::Metadata } else { Form::Full };
         let request = request::get(&self.watch_uri(version, length), form, false)?;
-        Ok(request::send(&self.client, request, headers).await?.into_body())
+        Ok(self.send(request, headers).await?.into_body())
     }
 
     async fn read(

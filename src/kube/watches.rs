@@ -1,6 +1,7 @@
 //! Which loops run: those that the questions need.
 
 use super::foreign::ForeignWatches;
+use super::impersonation::ApiServer;
 use super::kind::Kind;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
@@ -21,7 +22,7 @@ use tracing::info;
 /// What the loops need from outside.
 pub struct Watches {
     /// The API server.
-    pub client: kube::Client,
+    pub server: ApiServer,
     /// Whose targets are served.
     pub share: Share,
     /// Deadlines and delays.
@@ -38,9 +39,10 @@ pub struct Watches {
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
-    let Watches { client, share, timing, demand, board, changes, snapshots } = watches;
+    let Watches { server, share, timing, demand, board, changes, snapshots } = watches;
     let context = Context {
-        client,
+        client: server.client,
+        impersonation: server.impersonation,
         share,
         timing: Arc::new(timing),
         pacer: Arc::new(Pacer::new()),

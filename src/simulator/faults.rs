@@ -9,6 +9,7 @@
 //! simulator.remove_fault(rule);
 //! ```
 
+use super::recorder::RecordedRequest;
 use super::request::Verb;
 use std::time::Duration;
 
@@ -92,6 +93,7 @@ pub enum Line {
 pub struct On {
     verb: Option<Verb>,
     resource: Option<String>,
+    impersonating: Option<bool>,
     skip: usize,
     times: usize,
 }
@@ -121,7 +123,7 @@ pub(super) struct Script {
 impl On {
     /// Every request, discovery included.
     pub fn any() -> Self {
-        Self { verb: None, resource: None, skip: 0, times: usize::MAX }
+        Self { verb: None, resource: None, impersonating: None, skip: 0, times: usize::MAX }
     }
 
     /// Every request for this resource: `pods`, `endpointslices`, …
@@ -147,6 +149,12 @@ impl On {
     /// Only this verb.
     pub fn verb(mut self, verb: Verb) -> Self {
         self.verb = Some(verb);
+        self
+    }
+
+    /// Only those that are made as somebody else, or only those that are not.
+    pub fn impersonating(mut self, impersonating: bool) -> Self {
+        self.impersonating = Some(impersonating);
         self
     }
 
@@ -251,11 +259,14 @@ impl Script {
     }
 
     /// The faults that one more request of this kind suffers, in the order of their rules.
-    pub(super) fn next_request(&mut self, verb: Verb, resource: &str) -> Vec<Fault> {
+    pub(super) fn next_request(&mut self, request: &RecordedRequest) -> Vec<Fault> {
+        let RecordedRequest { verb, resource, headers, .. } = request;
+        let impersonating = headers.contains_key("impersonate-user");
         let mut faults = Vec::new();
         for (_, Rule { on, fault, seen }) in &mut self.rules {
-            let concerned = on.verb.is_none_or(|wanted| wanted == verb)
-                && on.resource.as_deref().is_none_or(|wanted| wanted == resource);
+            let concerned = on.verb.is_none_or(|wanted| wanted == *verb)
+                && on.resource.as_deref().is_none_or(|wanted| wanted == *resource)
+                && on.impersonating.is_none_or(|wanted| wanted == impersonating);
             if concerned {
                 if (on.skip..on.skip.saturating_add(on.times)).contains(seen) {
                     faults.push(fault.clone());

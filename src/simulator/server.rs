@@ -266,8 +266,10 @@ impl Simulator {
         let route = Route::of(&head.uri);
         let faults = {
             let mut state = self.state();
-            state.recorder.add(RecordedRequest::new(head, &route));
-            state.script.next_request(route.verb, route.resource())
+            let request = RecordedRequest::new(head, &route);
+            let faults = state.script.next_request(&request);
+            state.recorder.add(request);
+            faults
         };
         for fault in &faults {
             match fault {

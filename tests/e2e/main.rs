@@ -21,6 +21,7 @@ mod network;
 mod operator;
 mod oracle;
 mod outage;
+mod own_node;
 mod process;
 #[expect(dead_code, reason = "shared with the measurements, which read its counts")]
 mod proxy;
@@ -43,7 +44,7 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 20] = [
+const TESTS: [(&str, Test); 21] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("soak::random_changes_and_faults", soak::random_changes_and_faults),
@@ -58,6 +59,7 @@ const TESTS: [(&str, Test); 20] = [
         "least_privilege::each_right_is_needed_and_enough",
         least_privilege::each_right_is_needed_and_enough,
     ),
+    ("own_node::is_enforced_by_the_server", own_node::is_enforced_by_the_server),
     (
         "operator::what_prometheus_refuses_is_left_out",
         operator::what_prometheus_refuses_is_left_out,

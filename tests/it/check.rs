@@ -401,6 +401,48 @@ async fn rights_of_the_sidecar_and_of_the_operator() {
         assert_eq!(ended, code, "{name}: {lines:#?}");
         has(&lines, expected, name);
     }
+    let as_node = "'impersonate-on:associated-node:list', 'impersonate-on:associated-node:watch'";
+    let own_node = [
+        &[
+            ("", "pods", as_node),
+            ("", "nodes", as_node),
+            ("authentication.k8s.io", "nodes", "'impersonate:associated-node'"),
+        ],
+        &needed[2..],
+    ]
+    .concat();
+    let not_as_node = |resource: &str| {
+        format!(
+            "may not impersonate-on:associated-node:list and impersonate-on:associated-node:watch {resource}"
+        )
+    };
+    let nobody = "may not impersonate:associated-node nodes.authentication.k8s.io".to_owned();
+    let no = |resource: &str| format!("may not list and watch {resource}");
+    for (flag, resources, expected) in [
+        ("", &own_node[..], vec![]),
+        (", --impersonate-node=auto", &own_node, vec![]),
+        (", --impersonate-node=on", &own_node, vec![]),
+        (", --impersonate-node, 'on'", &own_node, vec![]),
+        (
+            ", --impersonate-node=on",
+            &needed,
+            vec![not_as_node("pods"), not_as_node("nodes"), nobody],
+        ),
+        (", --impersonate-node=on", &own_node[1..], vec![not_as_node("pods")]),
+        (", --impersonate-node=off", &own_node, vec![no("pods"), no("nodes")]),
+        // Without one of them the others are no use, so the ordinary ones are what is missing.
+        ("", &own_node[1..], vec![no("pods"), no("nodes")]),
+    ] {
+        let ours = ours.replace("args: [run]", &format!("args: [run{flag}]"));
+        let (ended, lines) = judged(&(ours + &rights("sd", resources)), &[]).await;
+        assert_eq!(ended, i32::from(!expected.is_empty()), "{flag}: {lines:#?}");
+        let expected: Vec<_> =
+            expected.iter().map(|why| ("forbidden monitoring/ours", why.as_str())).collect();
+        has(&lines, &expected, flag);
+    }
+    let text = complement("unseen", "") + &rights("default", &own_node);
+    let (code, lines) = judged(&text, &[]).await;
+    assert_eq!(code, 1, "it reads all nodes: {lines:#?}");
     let text = complement("unseen", "") + &rights("default", &needed[1..]);
     let (code, lines) = judged(&text, &[]).await;
     assert_eq!(code, 1, "{lines:#?}");

@@ -6,6 +6,8 @@
 mod admin;
 /// One object that cannot be read does not harm the others.
 mod bad_objects;
+/// The published budget of requests.
+mod budget;
 /// `check`: what is said of manifests.
 mod check;
 /// The built binary: what it prints, and how it ends.
@@ -26,6 +28,8 @@ mod faults;
 mod foreign_slices;
 /// The http_sd contract, rule by rule.
 mod http_sd;
+/// As whom Pods and the own Node are read.
+mod impersonation;
 /// What `migrate` makes of an agent: each field, the manifests, and the steps.
 mod migrate;
 /// A real Prometheus discovers the same through us as by itself.

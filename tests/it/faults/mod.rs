@@ -10,8 +10,11 @@ mod table;
 mod weather;
 
 use nodelocal_sd::index::EndpointsFrom;
+pub(crate) use play::{cluster, most_within};
+pub(crate) use prometheus::REFRESH;
+pub(crate) use rows::{Row, row, rows};
+
 use play::{Begins, Figures, play};
-use rows::{Row, rows};
 use table::{Documented, documented, print};
 
 /// The document, with a row for each fault.

@@ -63,7 +63,7 @@ impl Figures {
 }
 
 /// With a Service that has no selector, so that slices are watched in either mode.
-pub(super) fn cluster() -> Simulator {
+pub(crate) fn cluster() -> Simulator {
     let simulator = world::cluster();
     let mut service = world::service("by-hand");
     service["spec"].as_object_mut().expect("it is one").remove("selector");
@@ -90,7 +90,7 @@ pub(super) async fn truth(simulator: &Simulator, from: EndpointsFrom) -> Prometh
 }
 
 /// The most requests in any window of that length.
-pub(super) fn most_within(times: &[Instant], window: Duration) -> usize {
+pub(crate) fn most_within(times: &[Instant], window: Duration) -> usize {
     (0..times.len())
         .map(|first| times[first..].iter().take_while(|at| **at < times[first] + window).count())
         .max()

@@ -15,7 +15,7 @@ const QUERIES: [&str; 4] = [
 ];
 
 /// The time from one refresh to the next.
-pub(super) const REFRESH: Duration = Duration::from_secs(10);
+pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 
 /// What a Prometheus has: the last good answer to each query.
 #[derive(Clone, Default, PartialEq)]

@@ -5,18 +5,18 @@ use nodelocal_sd::simulator::{Fault, Line, On, Rule, Simulator, Verb};
 use std::time::Duration;
 
 /// A fault.
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) rules: Vec<Rule>,
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) rules: Vec<Rule>,
     /// What happens to the server when the fault begins.
-    pub(super) begins: fn(&Simulator),
+    pub(crate) begins: fn(&Simulator),
     /// For how long the sidecar's process does not run then.
-    pub(super) stopped: Duration,
+    pub(crate) stopped: Duration,
     /// What happens to the server when the fault is over.
-    pub(super) ends: fn(&Simulator),
+    pub(crate) ends: fn(&Simulator),
 }
 
-fn row(name: impl Into<String>, rules: Vec<Rule>) -> Row {
+pub(crate) fn row(name: impl Into<String>, rules: Vec<Rule>) -> Row {
     let nothing = |_: &Simulator| {};
     Row { name: name.into(), rules, begins: nothing, stopped: Duration::ZERO, ends: nothing }
 }
@@ -51,7 +51,7 @@ fn all(fault: impl Fn(On) -> Rule) -> Vec<Rule> {
 }
 
 /// Every row, in the order of the document.
-pub(super) fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for code in [400, 401, 403, 404, 409, 429, 500, 503, 504] {
         rows.push(expired(format!("reads: {code}"), reads(|on| on.status(code))));

@@ -6,7 +6,7 @@ use nodelocal_sd::agent::{self, AgentState, Settings};
 use nodelocal_sd::coverage::AgentPods;
 use nodelocal_sd::http::{Admin, App};
 use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
-use nodelocal_sd::kube::Timing;
+use nodelocal_sd::kube::{ApiServer, Timing};
 use nodelocal_sd::sd::{Answers, Compat, Question, parse};
 use nodelocal_sd::sidecar::Sidecar;
 use nodelocal_sd::simulator::Simulator;
@@ -43,12 +43,7 @@ impl Asked {
         node: &str,
         timing: Timing,
     ) -> Self {
-        Self::after(
-            Snapshot::of(node, endpoints_from, Excluded::default()),
-            None,
-            simulator,
-            timing,
-        )
+        Self::after(first(node, endpoints_from), None, simulator, timing)
     }
 
     /// One that begins with that snapshot, which says whose targets are served.
@@ -58,8 +53,18 @@ impl Asked {
         simulator: &Simulator,
         timing: Timing,
     ) -> Self {
+        Self::asking(first, agents, client(simulator), timing)
+    }
+
+    /// One that asks that server, in its way.
+    pub(crate) fn asking(
+        first: Snapshot,
+        agents: Option<AgentPods>,
+        server: impl Into<ApiServer>,
+        timing: Timing,
+    ) -> Self {
         let endpoints_from = first.endpoints_from;
-        let sidecar = Sidecar::after(first, agents, client(simulator), timing);
+        let sidecar = Sidecar::after(first, agents, server, timing);
         let answers = Answers::new(
             Arc::clone(&sidecar.snapshots),
             Arc::clone(&sidecar.demand),
@@ -101,6 +106,11 @@ impl Answer {
         let groups: Vec<Box<RawValue>> = serde_json::from_slice(&self.0).expect("JSON");
         groups.iter().map(ToString::to_string).collect()
     }
+}
+
+/// The beginning of a sidecar for that node.
+pub(crate) fn first(node: &str, endpoints_from: EndpointsFrom) -> Snapshot {
+    Snapshot::of(node, endpoints_from, Excluded::default())
 }
 
 /// A client whose server is the simulator, in process.
