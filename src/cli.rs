@@ -105,6 +105,9 @@ pub struct RunArgs {
     /// How targets are found and labelled.
     #[command(flatten)]
     pub discovery: DiscoveryArgs,
+    /// What outlives a restart.
+    #[command(flatten)]
+    pub state: StateArgs,
     /// The agent's configuration.
     #[command(flatten)]
     pub agent: AgentArgs,
@@ -119,6 +122,17 @@ pub enum ImpersonateNode {
     On,
     /// Never.
     Off,
+}
+
+/// What outlives a restart.
+#[derive(Clone, Debug, Args)]
+pub struct StateArgs {
+    /// Folder for what must outlive a restart: the last good targets, above all
+    #[arg(long, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+    /// Where the machine tells that it was started again: targets from before are not served
+    #[arg(long, default_value = "/proc/sys/kernel/random/boot_id", value_name = "FILE")]
+    pub boot_id_file: PathBuf,
 }
 
 /// The complement of the nodes.
@@ -152,9 +166,6 @@ pub struct AgentArgs {
     /// Who is told by a POST that it has changed: Prometheus' /-/reload, for example
     #[arg(long, requires = "config_out", value_name = "URL")]
     pub reload_url: Option<http::Uri>,
-    /// Folder for what must outlive a restart
-    #[arg(long, value_name = "FOLDER")]
-    pub state_dir: Option<PathBuf>,
     /// How long a change of configuration is held that would remove more than 30 % of this node's targets
     #[arg(long, default_value = "15m", value_name = "DURATION", value_parser = duration)]
     pub config_hold: Duration,

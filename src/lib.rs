@@ -15,7 +15,7 @@
 //! - **One writer.** One task owns the index; everything else sees immutable snapshots.
 //! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
 //! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`config`], [`operator`],
-//!   [`check`] and [`migrate`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`] and [`agent`] only,
+//!   [`check`] and [`migrate`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`], [`agent`] and [`state`] only,
 //!   and in [`commands`]; kube types stay in [`kube`].
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
 //!   only a deletion, seen in a complete list or in a watch event, does.
@@ -41,6 +41,7 @@ pub mod selector;
 pub mod sidecar;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod state;
 pub mod status;
 pub mod targets;
 pub mod yaml;

@@ -5,11 +5,14 @@
 
 use crate::coverage::{self, AgentPods};
 use crate::demand::Demand;
-use crate::index::{self, EndpointsFrom, Excluded, Index, Snapshot, Snapshots};
-use crate::kube::{self, ApiServer, Timing, Watches};
+use crate::index::{self, EndpointsFrom, Excluded, Index, Needs, Progress, Snapshot, Snapshots};
+use crate::kube::{self, ApiServer, Keeping, Saved, Timing, Watches};
+use crate::objects::Resource;
+use crate::state::{Keeper, Restored, StateFile};
 use crate::status::Board;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// A running sidecar without its listeners. Dropping it ends its tasks.
@@ -21,7 +24,18 @@ pub struct Sidecar {
     pub demand: Arc<Demand>,
     /// How the watches are doing.
     pub board: Arc<Board>,
+    /// What is kept for the next run, where there is a place for it.
+    pub keeper: Option<Arc<Keeper>>,
     _tasks: JoinSet<()>,
+}
+
+/// A place for the state, and what was found there.
+#[derive(Debug)]
+pub struct Kept {
+    /// The place.
+    pub file: StateFile,
+    /// What an earlier run left, if it may be used.
+    pub restored: Option<Restored>,
 }
 
 /// Changes on their way to the index. A full queue makes the watches wait, which makes the API
@@ -47,13 +61,45 @@ impl Sidecar {
         server: impl Into<ApiServer>,
         timing: Timing,
     ) -> Self {
+        Self::kept(first, agents, server, timing, None)
+    }
+
+    /// The same with a place on disk where the state is kept, and what was there. It is served at once.
+    pub fn kept(
+        first: Snapshot,
+        agents: Option<AgentPods>,
+        server: impl Into<ApiServer>,
+        timing: Timing,
+        kept: Option<Kept>,
+    ) -> Self {
         let share = first.share.clone();
-        let index = Index::after(first.clone());
-        let snapshots = Arc::new(Snapshots::after(first));
+        let (file, restored) = kept.map(|Kept { file, restored }| (file, restored)).unzip();
+        let restored = restored.flatten();
+        let written = restored.as_ref().and_then(|restored| restored.written);
+        let (mut index, identity) = match restored {
+            Some(Restored { index, identity, .. }) => (index, Some(identity)),
+            None => (Index::after(first.clone()), None),
+        };
+        let snapshots = Arc::new(Snapshots::after(index.take_snapshot().unwrap_or(first)));
+        snapshots.publish_progress(index.progress());
         let demand = Arc::new(Demand::new());
         let board = Arc::new(Board::default());
+        let saved = identity.map(|identity| {
+            take_up(&snapshots.load(), index.progress(), &demand, &board);
+            Saved { identity, versions: index.progress().versions.clone() }
+        });
         let (changes, queue) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
+        let (keeper, keeping) = file
+            .map(|file| {
+                let (tell, identity) = watch::channel(None);
+                let keeper = Keeper::new(file, (&snapshots, &board), identity, written);
+                (Arc::new(keeper), Keeping { saved, identity: tell })
+            })
+            .unzip();
+        if let Some(keeper) = &keeper {
+            tasks.spawn(Keeper::keep(Arc::clone(keeper)));
+        }
         tasks.spawn(index::maintain(index, queue, Arc::clone(&snapshots)));
         if let Some(agents) = agents {
             let (demand, snapshots) = (Arc::clone(&demand), Arc::clone(&snapshots));
@@ -67,7 +113,22 @@ impl Sidecar {
             board: Arc::clone(&board),
             changes,
             snapshots: Arc::clone(&snapshots),
+            keeping,
         }));
-        Self { snapshots, demand, board, _tasks: tasks }
+        Self { snapshots, demand, board, keeper, _tasks: tasks }
+    }
+}
+
+/// What was watched is needed again, and is not confirmed until the API server says so.
+fn take_up(snapshot: &Snapshot, progress: &Progress, demand: &Demand, board: &Board) {
+    let services = BTreeSet::clone(&snapshot.services_watched);
+    demand.need(&Needs { resources: snapshot.synced, services });
+    for ((resource, reach), version) in &progress.versions {
+        board.part(*resource, reach).restore(version);
+    }
+    for owners in [Resource::ReplicaSets, Resource::Jobs] {
+        if snapshot.synced.contains(owners) {
+            board.of(owners).restore("");
+        }
     }
 }

@@ -42,6 +42,7 @@ struct Now {
     trouble: Option<Trouble>,
     resource_version: String,
     impersonating: Option<bool>,
+    stale: bool,
 }
 
 /// What a watch loop is doing.
@@ -120,6 +121,8 @@ pub struct View {
     pub resource_version: String,
     /// Whether it is read as the node rather than as ourselves; nothing, if it is not of a node.
     pub impersonating: Option<bool>,
+    /// Whether what is known comes from a saved state, and the API server has not confirmed it yet.
+    pub stale: bool,
     /// Events received since the start, bookmarks included.
     pub events: u64,
     /// Lists begun because a version had expired.
@@ -171,6 +174,11 @@ impl Board {
         entries.filter_map(|(_, _, entry)| entry.view().trouble).next()
     }
 
+    /// Whether anything that is served comes from a saved state that has not been confirmed yet.
+    pub fn is_stale(&self) -> bool {
+        self.entries().iter().any(|(_, _, entry)| entry.view().stale)
+    }
+
     /// Nothing of that resource is watched any more.
     pub fn close(&self, resource: Resource) {
         self.of(resource).close();
@@ -206,11 +214,24 @@ impl Entry {
         self.lock().trouble = None;
     }
 
+    /// What is known comes from a saved state of this version.
+    pub fn restore(&self, resource_version: &str) {
+        let mut now = self.lock();
+        now.stale = true;
+        resource_version.clone_into(&mut now.resource_version);
+    }
+
+    /// What is known is what the API server has.
+    pub fn confirm(&self) {
+        self.lock().stale = false;
+    }
+
     /// A list was completed, or an event or bookmark came: all is well, up to this version.
     pub fn heard(&self, resource_version: &str) {
         let mut now = self.lock();
         now.last_event = Some((Instant::now(), SystemTime::now()));
         now.trouble = None;
+        now.stale = false;
         resource_version.clone_into(&mut now.resource_version);
     }
 
@@ -271,7 +292,7 @@ impl Entry {
 
     /// A copy for readers.
     pub fn view(&self) -> View {
-        let Now { phase, last_event, trouble, resource_version, impersonating } =
+        let Now { phase, last_event, trouble, resource_version, impersonating, stale } =
             self.lock().clone();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         View {
@@ -281,6 +302,7 @@ impl Entry {
             trouble,
             resource_version,
             impersonating,
+            stale,
             events: count(&self.counters.events),
             relists: count(&self.counters.relists),
             undecodable: count(&self.counters.undecodable),

@@ -19,6 +19,7 @@ mod shutdown;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod start;
+mod state;
 mod targets;
 
 pub use error::CommandError;

@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::listen::{Listeners, address_of, bind};
 use super::shutdown::Shutdown;
-use super::{cluster, host_network, rewrite};
+use super::{cluster, host_network, rewrite, state};
 use crate::agent::{self, AgentState, Settings};
 use crate::cli::RunArgs;
 use crate::config::Waits;
@@ -44,13 +44,19 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let agents = agents(args);
     // Of the complement there is one, and what spreads a fleet only makes it late.
     let timing = if args.complement.complement { Timing::alone() } else { Timing::default() };
-    let sidecar = Sidecar::after(first_snapshot(args), agents, server, timing);
+    let first = first_snapshot(args);
+    let kept = state::kept(&args.state, &first);
+    let sidecar = Sidecar::kept(first, agents, server, timing, kept);
     let agent = settings.as_ref().map(|_| Arc::new(AgentState::default()));
     let mut tasks = JoinSet::new();
     if let (Some(settings), Some(agent)) = (settings, &agent) {
         tasks.spawn(agent::follow(settings, &sidecar, Arc::clone(agent)));
     }
-    listeners.serve(&sidecar, args.discovery.compat, agent, shutdown.requested()).await
+    listeners.serve(&sidecar, args.discovery.compat, agent, shutdown.requested()).await?;
+    if let Some(keeper) = &sidecar.keeper {
+        keeper.save_last().await;
+    }
+    Ok(())
 }
 
 /// The Pods of the nodes' agents, if the flags name them.
@@ -91,7 +97,7 @@ fn settings(args: &RunArgs, listen: SocketAddr) -> Result<Option<Settings>, Comm
         jobs_from: agent.jobs_from.clone(),
         config_out: config_out.clone(),
         reload_url: agent.reload_url.clone(),
-        state_dir: agent.state_dir.clone(),
+        state_dir: args.state.state_dir.clone(),
         options,
         waits: Waits { hold: agent.config_hold, spread: agent.config_spread, pause: PAUSE },
     }))

@@ -105,7 +105,7 @@ impl Admin {
             let is_synced = snapshot.has_listed(resource, &reach);
             let synced = if is_synced { "synced" } else { "not synced" };
             let age = view.last_event_age.map_or_else(
-                || "nothing heard yet".to_owned(),
+                || if view.stale { "from the saved state" } else { "nothing heard yet" }.to_owned(),
                 |age| format!("last heard of {} s ago", age.as_secs()),
             );
             let trouble = view.trouble.map_or_else(String::new, |t| format!("; {}", t.message));

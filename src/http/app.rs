@@ -5,6 +5,7 @@ use crate::demand::Demand;
 use crate::index::Snapshots;
 use crate::sd::{Answers, Compat};
 use crate::sidecar::Sidecar;
+use crate::state::Keeper;
 use crate::status::Board;
 use crate::targets::Role;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub struct App {
     pub(super) answers: Answers,
     pub(super) compat: Compat,
     pub(super) agent: Option<Arc<AgentState>>,
+    pub(super) keeper: Option<Arc<Keeper>>,
     pub(super) connections: AtomicU64,
     queries: Mutex<BTreeMap<(&'static str, u16), u64>>,
 }
@@ -29,7 +31,7 @@ pub struct App {
 impl App {
     /// Serves that sidecar, and says how its agent's configuration is doing, if it has one.
     pub fn new(sidecar: &Sidecar, compat: Compat, agent: Option<Arc<AgentState>>) -> Self {
-        let Sidecar { snapshots, demand, board, .. } = sidecar;
+        let Sidecar { snapshots, demand, board, keeper, .. } = sidecar;
         Self {
             snapshots: Arc::clone(snapshots),
             demand: Arc::clone(demand),
@@ -37,6 +39,7 @@ impl App {
             answers: Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board)),
             compat,
             agent,
+            keeper: keeper.clone(),
             connections: AtomicU64::new(0),
             queries: Mutex::default(),
         }

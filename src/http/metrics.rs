@@ -8,6 +8,7 @@ use super::app::App;
 use super::debug::unix_seconds;
 use super::response::{self, Answer};
 use super::samples::{Labels, counter, gauge};
+use super::state_metrics::StateMetrics;
 use crate::objects::{Reach, Resource};
 use crate::status::{Entry, Phase, View};
 use crate::targets::{Profile, Query, Reason, Role, build};
@@ -50,6 +51,9 @@ impl Metrics {
             "Time to build and render an answer that was not in the cache",
             app.answers.render_seconds().clone(),
         );
+        if let Some(keeper) = &app.keeper {
+            registry.register_collector(Box::new(StateMetrics(Arc::clone(keeper))));
+        }
         if let Some(agent) = &app.agent {
             registry.register_collector(Box::new(AgentMetrics(Arc::clone(agent))));
         }
@@ -150,6 +154,14 @@ impl Collected {
             "Whether the API server hands out objects to the own node, and so of no other, rather than to the account",
             each(&|_, _, view| view.impersonating.and_then(flag)),
         )?;
+        gauge(
+            to,
+            "watch_stale",
+            "Whether what is known is from the saved state, and the API server has not confirmed it yet",
+            each(&|_, _, view| flag(view.stale)),
+        )?;
+        let stale = [(Labels::new(), f64::from(u8::from(self.app.board.is_stale())))];
+        gauge(to, "stale", "Whether any of the watches is stale", stale)?;
         gauge(
             to,
             "watch_objects",

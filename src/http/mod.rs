@@ -20,6 +20,7 @@ mod response;
 mod samples;
 mod sd_routes;
 mod serve;
+mod state_metrics;
 mod stream;
 
 pub use admin::Admin;

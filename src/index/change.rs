@@ -35,6 +35,8 @@ pub enum Change {
     ServicesWatched(BTreeSet<Reach>),
     /// EndpointSlices are watched there and nowhere else: what came from elsewhere is forgotten.
     SlicesWatched(BTreeSet<Reach>),
+    /// The watch of a resource that reaches so far has told everything up to this version.
+    Reached(Resource, Reach, Box<str>),
     /// All that was to be read of this resource was read: its first sync. For resources that have
     /// no list of their own (owners), or several (foreign slices).
     Synced(Resource),
@@ -110,6 +112,11 @@ impl OwnerKey {
         })
     }
 
+    /// An owner that was read in an earlier run: a ReplicaSet or a Job.
+    pub fn of_owner(resource: Resource, namespace: &str, name: &str, uid: &str) -> Self {
+        Self { resource, namespace: namespace.into(), name: name.into(), uid: uid.into() }
+    }
+
     /// [`Resource::ReplicaSets`] or [`Resource::Jobs`].
     pub fn resource(&self) -> Resource {
         self.resource
@@ -123,6 +130,11 @@ impl OwnerKey {
     /// The owner's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The owner's uid, as its Pod has it.
+    pub fn uid(&self) -> &str {
+        &self.uid
     }
 }
 

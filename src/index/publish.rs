@@ -3,6 +3,7 @@
 use super::change::Change;
 use super::endpoints_from::EndpointsFrom;
 use super::excluded::Excluded;
+use super::progress::Progress;
 use super::snapshot::Snapshot;
 use super::state::Index;
 use arc_swap::ArcSwap;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 pub struct Snapshots {
     latest: ArcSwap<Snapshot>,
     version: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
 }
 
 // === impl Snapshots ===
@@ -26,7 +28,9 @@ impl Snapshots {
 
     /// Starts with that snapshot.
     pub fn after(first: Snapshot) -> Self {
-        Self { latest: ArcSwap::from_pointee(first), version: watch::Sender::new(0) }
+        let version = watch::Sender::new(first.version);
+        let progress = watch::Sender::new(Progress::default());
+        Self { latest: ArcSwap::from_pointee(first), version, progress }
     }
 
     /// The latest snapshot.
@@ -38,6 +42,23 @@ impl Snapshots {
     /// between the two.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// How far the watches have come. Look at it before [`load`](Self::load): then the snapshot has at least
+    /// that.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Says how far the watches have come; after the snapshot that has it.
+    pub fn publish_progress(&self, progress: &Progress) {
+        self.progress.send_if_modified(|last| {
+            let moved = last != progress;
+            if moved {
+                last.clone_from(progress);
+            }
+            moved
+        });
     }
 
     /// Puts a snapshot in the place of the latest.
@@ -64,5 +85,6 @@ pub async fn maintain(
         if let Some(snapshot) = index.take_snapshot() {
             snapshots.publish(snapshot);
         }
+        snapshots.publish_progress(index.progress());
     }
 }

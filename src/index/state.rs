@@ -1,9 +1,10 @@
 //! Applying changes.
 
 use super::change::{Change, ListOutcome, OwnerKey, Update};
-use super::derivation::{Around, Controller, Derivation};
+use super::derivation::{Around, Derivation};
 use super::endpoints_from::EndpointsFrom;
 use super::excluded::Excluded;
+use super::progress::{Complete, Progress};
 use super::share::Share;
 use super::snapshot::{Agents, Snapshot};
 use crate::objects::{
@@ -19,8 +20,7 @@ pub struct Index {
     state: Snapshot,
     changed: bool,
     derivation: Derivation,
-    controller: Controller,
-    node_deleted: bool,
+    progress: Progress,
     /// Whether owners may be there that no Pod has any more.
     pods_changed: bool,
 }
@@ -48,8 +48,7 @@ impl Index {
             state,
             changed: false,
             derivation: Derivation::default(),
-            controller: Controller::default(),
-            node_deleted: false,
+            progress: Progress::default(),
             pods_changed: false,
         }
     }
@@ -76,12 +75,16 @@ impl Index {
                 return;
             }
             Change::Controller(controller) => {
-                self.changed |= self.controller != controller;
-                self.controller = controller;
+                self.changed |= self.progress.controller != controller;
+                self.progress.controller = controller;
                 return;
             }
             Change::ServicesWatched(reaches) => return self.services_are_watched(reaches),
             Change::SlicesWatched(reaches) => return self.forget_slices_outside(&reaches),
+            Change::Reached(resource, reach, version) => {
+                self.progress.versions.insert((resource, reach), version);
+                return;
+            }
             Change::Synced(resource) => return self.mark_synced(resource),
             Change::Closed(resource) => return self.close(resource),
         };
@@ -100,7 +103,9 @@ impl Index {
         match resource {
             Resource::Pods => self.pods_changed |= effect.changed,
             // One that was never seen has not been deleted.
-            Resource::Nodes if effect.changed => self.node_deleted = self.state.nodes.is_empty(),
+            Resource::Nodes if effect.changed => {
+                self.progress.node_deleted = self.state.nodes.is_empty();
+            }
             _ => {}
         }
     }
@@ -119,14 +124,29 @@ impl Index {
         Some(self.state.clone())
     }
 
+    /// How far the watches have come.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Knows as complete what an earlier run knew, whose objects it has been told.
+    pub fn resume(&mut self, complete: Complete) {
+        self.state.synced = complete.synced;
+        self.state.services_listed = Arc::new(complete.services_listed);
+        self.state.services_watched = Arc::new(complete.services_watched);
+        self.state.slices_listed = Arc::new(complete.slices_listed);
+        self.progress = complete.progress;
+        self.changed = true;
+    }
+
     /// Before each snapshot, so that none has Pods or Services without their endpoints.
     fn derive(&mut self) {
         let EndpointsFrom::Pods(deriving) = self.state.endpoints_from else { return };
         let Snapshot { share, nodes, pods, services, slices, .. } = &self.state;
         let around = Around {
-            controller: self.controller,
+            controller: self.progress.controller,
             node: share.node().and_then(|node| nodes.get("", node)).cloned(),
-            node_deleted: self.node_deleted,
+            node_deleted: self.progress.node_deleted,
             kubelet_address: deriving.kubelet_address,
             foreign_slices: deriving.foreign_slices,
         };
@@ -178,6 +198,7 @@ impl Index {
         };
         self.state.services.retain(covered);
         Arc::make_mut(&mut self.state.services_listed).retain(|reach| reaches.contains(reach));
+        self.progress.forget(Resource::Services, &reaches);
         self.state.services_watched = Arc::new(reaches);
         self.changed = true;
         self.mark_synced(Resource::Services);
@@ -187,6 +208,7 @@ impl Index {
         let covered = |slice: &EndpointSlice| {
             reaches.iter().any(|reach| reach.covers(&slice.meta.key.namespace))
         };
+        self.progress.forget(Resource::EndpointSlices, reaches);
         self.changed |= self.state.slices.retain(covered);
         if !self.state.slices_listed.is_subset(reaches) {
             Arc::make_mut(&mut self.state.slices_listed).retain(|reach| reaches.contains(reach));
@@ -195,11 +217,12 @@ impl Index {
     }
 
     fn close(&mut self, resource: Resource) {
+        self.progress.forget(resource, &BTreeSet::new());
         match resource {
             Resource::Pods => self.state.pods = Store::default(),
             Resource::Nodes => {
                 self.state.nodes = Store::default();
-                self.node_deleted = false;
+                self.progress.node_deleted = false;
             }
             Resource::Services => {
                 self.state.services = Store::default();

@@ -51,6 +51,7 @@ impl Feed {
             pacer: Arc::new(Pacer::new()),
             board: Arc::new(Board::default()),
             changes: mpsc::channel(1).0,
+            resume: Arc::default(),
         };
         Self { context, object_limit, _runtime: runtime }
     }

@@ -8,6 +8,7 @@
 
 use super::failure::Failure;
 use http::header::{HeaderName, HeaderValue};
+use kube::client::Body;
 use std::sync::Arc;
 
 /// Whether Pods and the own Node are read as the node.
@@ -45,7 +46,7 @@ pub(super) struct Caller {
 }
 
 /// No other header of impersonation may come with it: then the server would want rights of the unconstrained kind.
-pub(super) const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 
 // === impl ApiServer ===
 
@@ -70,6 +71,14 @@ impl Caller {
     /// The user as whom to ask, if not as ourselves.
     pub(super) fn user(&self) -> Option<&HeaderValue> {
         self.node.as_ref().filter(|_| self.as_node)
+    }
+
+    /// The request, made as that user.
+    pub(super) fn asks(&self, mut request: http::Request<Body>) -> http::Request<Body> {
+        if let Some(user) = self.user() {
+            request.headers_mut().insert(IMPERSONATE_USER, user.clone());
+        }
+        request
     }
 
     /// The last request was answered. Returns true if it is news as whom.

@@ -49,12 +49,18 @@ impl<K: Kind> Parts<K> {
                 let entry = self.context.board.part(K::RESOURCE, reach);
                 let scope = (self.scope)(reach.clone());
                 let reflector = Reflector::<K>::new(self.context.clone(), scope, entry);
-                let wait = part_of(jitter);
+                // Going on costs the server little.
+                let wait = if reflector.resumes() { Duration::ZERO } else { part_of(jitter) };
                 let task = self.tasks.spawn(async move {
                     sleep(wait).await;
                     reflector.run().await;
                 });
                 self.open.insert(reach.clone(), task);
+            }
+        }
+        for reach in self.context.resume.forget(K::RESOURCE) {
+            if !self.open.contains_key(&reach) {
+                self.context.board.close_part(K::RESOURCE, &reach); // of a saved state, and of no use
             }
         }
     }

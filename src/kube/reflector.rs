@@ -2,10 +2,11 @@
 
 use super::backoff::Backoff;
 use super::failure::Failure;
-use super::impersonation::{Caller, IMPERSONATE_USER, Impersonation};
+use super::impersonation::{Caller, Impersonation};
 use super::kind::{Kind, Scope};
 use super::pacer::{Pacer, Turn};
 use super::request;
+use super::resume::Resume;
 use super::timing::{Timing, part_of};
 use super::watch::{TOO_SHORT, Watched};
 use crate::index::{Change, Share, Update};
@@ -19,7 +20,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 /// What every loop works with.
@@ -32,6 +33,7 @@ pub(super) struct Context {
     pub(super) pacer: Arc<Pacer>,
     pub(super) board: Arc<Board>,
     pub(super) changes: mpsc::Sender<Change>,
+    pub(super) resume: Arc<Resume>,
 }
 
 /// Keeps the index equal to what the API server has of one kind.
@@ -46,6 +48,8 @@ pub(super) struct Reflector<K> {
     /// A list has made sure that nothing changed while a watch kept silent; no watch has told
     /// anything since.
     made_sure: bool,
+    /// The version of an earlier run, whose objects the index has.
+    saved: Option<Box<str>>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -99,6 +103,7 @@ impl<K: Kind> Reflector<K> {
     pub(super) fn new(context: Context, scope: Scope, entry: Arc<Entry>) -> Self {
         let node = context.share.node().filter(|_| scope.is_of_node());
         let caller = Caller::new(context.impersonation, node);
+        let saved = context.resume.take(K::RESOURCE, &scope.reach);
         Self {
             context,
             scope,
@@ -107,22 +112,48 @@ impl<K: Kind> Reflector<K> {
             backoff: Backoff::default(),
             bad_objects: HashSet::new(),
             made_sure: false,
+            saved,
             kind: PhantomData,
         }
     }
 
     /// Lists and watches until it is dropped.
     pub(super) async fn run(mut self) {
-        if K::RESOURCE == Resource::Pods {
+        let mut version = String::new();
+        if let Some(saved) = self.saved.take() {
+            version = saved.into();
+            self.resume(&mut version).await;
+        } else if K::RESOURCE == Resource::Pods {
             // The one loop that starts with the process. The others start with a question, which
             // waits, and which each node's Prometheus asks at a time of its own.
             sleep(part_of(self.timing.start_jitter)).await;
         }
-        let mut version = String::new();
         loop {
             self.list_until_done(&mut version).await;
             self.watch_until_expired(&mut version).await;
         }
+    }
+
+    /// Whether it goes on where an earlier run had come to.
+    pub(super) fn resumes(&self) -> bool {
+        self.saved.is_some()
+    }
+
+    /// Goes on from a saved version. It is believed for some minutes; then a list makes sure, because between
+    /// then and now may lie what no watch tells: a file put back from elsewhere, or a server restored.
+    async fn resume(&mut self, version: &mut String) {
+        let verify = if self.scope.is_of_node() {
+            self.timing.verify
+        } else {
+            self.timing.verify_unselected
+        };
+        let _ = timeout(verify + part_of(verify), self.watch_until_expired(version)).await;
+    }
+
+    /// Tells the index that it has been told everything up to that version.
+    pub(super) async fn reached(&self, version: &str) {
+        let reach = self.scope.reach.clone();
+        self.tell(Change::Reached(K::RESOURCE, reach, version.into())).await;
     }
 
     async fn list_until_done(&mut self, version: &mut String) {
@@ -142,6 +173,7 @@ impl<K: Kind> Reflector<K> {
                         warn!("the cluster has no Node: is the name of {} right?", self.share);
                     }
                     self.tell(K::change(Update::Replace(outcome))).await;
+                    self.reached(version).await;
                     self.entry().heard(version);
                     return;
                 }
@@ -267,12 +299,10 @@ impl<K: Kind> Reflector<K> {
     /// Sends a request, as the node if that is the way. The headers of a good answer, or the failure.
     pub(super) async fn send(
         &mut self,
-        mut request: http::Request<Body>,
+        request: http::Request<Body>,
         headers: Duration,
     ) -> Result<http::Response<Body>, Failure> {
-        if let Some(user) = self.caller.user() {
-            request.headers_mut().insert(IMPERSONATE_USER, user.clone());
-        }
+        let request = self.caller.asks(request);
         let answer = request::send(&self.client, request, headers).await?;
         if self.caller.accepted() {
             let user = self.caller.user().and_then(|user| user.to_str().ok());

@@ -14,6 +14,10 @@ pub struct Timing {
     /// all when the API server restarts, and each of these lists costs the server the whole type.
     /// Minutes, because what is known is served meanwhile.
     pub relist_jitter_unselected: Duration,
+    /// A watch that resumes from a saved state is followed by a list after this to twice this.
+    pub verify: Duration,
+    /// The same for kinds that are not selected by node, whose lists cost the server the whole type.
+    pub verify_unselected: Duration,
     /// How long is waited for more questions before Services of few namespaces are listed.
     pub questions: Duration,
     /// A watch of foreign slices that becomes needed later is opened after a random part of this: all
@@ -52,6 +56,8 @@ impl Default for Timing {
             start_jitter: Duration::from_secs(2),
             relist_jitter: Duration::from_secs(2),
             relist_jitter_unselected: Duration::from_secs(3 * 60),
+            verify: Duration::from_secs(60),
+            verify_unselected: Duration::from_secs(5 * 60),
             questions: Duration::from_millis(500),
             open_jitter: Duration::from_secs(30),
             headers: Duration::from_secs(30),

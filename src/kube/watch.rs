@@ -72,12 +72,13 @@ impl<K: Kind> Reflector<K> {
         while let Some(chunk) = chunks.next().await? {
             // Collected, because handing one on may have to wait and the splitter cannot.
             let mut updates = Vec::new();
+            let mut moved = false;
             let mut failure = None;
             lines.push(&chunk, |line| {
                 if failure.is_none() {
                     match self.read_line(line, version) {
                         Ok(update) => {
-                            *told = true;
+                            (*told, moved) = (true, true);
                             updates.extend(update);
                         }
                         Err(error) => failure = Some(error),
@@ -86,6 +87,9 @@ impl<K: Kind> Reflector<K> {
             });
             for update in updates {
                 self.tell(K::change(update)).await;
+            }
+            if moved {
+                self.reached(version).await;
             }
             if let Some(failure) = failure {
                 return Err(failure);

@@ -6,6 +6,7 @@ use super::kind::Kind;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
+use super::restart::Keeping;
 use super::services::ServiceWatches;
 use super::tasks::{LOOK_EVERY, end};
 use super::timing::Timing;
@@ -35,11 +36,13 @@ pub struct Watches {
     pub changes: mpsc::Sender<Change>,
     /// What came of them; tells which owners are missing.
     pub snapshots: Arc<Snapshots>,
+    /// What is kept for the next run, and was by the last.
+    pub keeping: Option<Keeping>,
 }
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
-    let Watches { server, share, timing, demand, board, changes, snapshots } = watches;
+    let Watches { server, share, timing, demand, board, changes, snapshots, mut keeping } = watches;
     let context = Context {
         client: server.client,
         impersonation: server.impersonation,
@@ -48,8 +51,17 @@ pub async fn follow(watches: Watches) {
         pacer: Arc::new(Pacer::new()),
         board,
         changes,
+        resume: Arc::new(keeping.as_mut().map(Keeping::resume).unwrap_or_default()),
     };
     let mut tasks = JoinSet::new();
+    if let Some(keeping) = keeping {
+        keeping.begin(&context, &mut tasks).await;
+        // An outage may outlast all questions, and what nobody watches must not be served.
+        for resource in snapshots.load().synced.minus(demand.needed()).iter() {
+            info!(%resource, "forgetting what was saved, because no query needs it any more");
+            forget(resource, &context).await;
+        }
+    }
     let mut open: BTreeMap<Resource, AbortHandle> = BTreeMap::new();
     loop {
         let needed = demand.needed();
@@ -115,6 +127,11 @@ fn reflect<K: Kind>(context: &Context, tasks: &mut JoinSet<()>) -> AbortHandle {
 
 async fn close(resource: Resource, task: &AbortHandle, context: &Context) {
     end(task).await;
+    forget(resource, context).await;
+}
+
+async fn forget(resource: Resource, context: &Context) {
+    context.resume.forget(resource);
     context.board.close(resource);
     context.tell(Change::Closed(resource)).await;
 }

@@ -56,6 +56,11 @@ impl Resource {
         }
     }
 
+    /// The one of that [`name`](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resource| resource.name() == name)
+    }
+
     /// A small number for tables with one row per resource; below `ALL.len()`.
     pub const fn index(self) -> usize {
         self as usize

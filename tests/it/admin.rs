@@ -96,6 +96,7 @@ async fn metrics() {
             "queries",
             "render_duration_seconds",
             "snapshot_version",
+            "stale",
             "targets",
             "unassigned_endpoints",
             "undecodable_objects",
@@ -107,6 +108,7 @@ async fn metrics() {
             "watch_objects",
             "watch_phase",
             "watch_relists",
+            "watch_stale",
             "watch_synced",
         ])
     );

@@ -36,6 +36,8 @@ mod migrate;
 mod prometheus;
 /// A real Prometheus has the same final targets with a rewritten configuration.
 mod prometheus_rewritten;
+/// What outlives a restart, and what must not.
+mod restarts;
 /// What becomes of each job of a configuration.
 mod rewriting;
 /// Where Services are watched.

@@ -8,8 +8,9 @@ use nodelocal_sd::http::{Admin, App};
 use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
 use nodelocal_sd::kube::{ApiServer, Timing};
 use nodelocal_sd::sd::{Answers, Compat, Question, parse};
-use nodelocal_sd::sidecar::Sidecar;
+use nodelocal_sd::sidecar::{Kept, Sidecar};
 use nodelocal_sd::simulator::Simulator;
+use nodelocal_sd::state::Keeper;
 use nodelocal_sd::status::Board;
 use nodelocal_sd::targets::Profile;
 use serde_json::value::RawValue;
@@ -63,8 +64,16 @@ impl Asked {
         server: impl Into<ApiServer>,
         timing: Timing,
     ) -> Self {
-        let endpoints_from = first.endpoints_from;
-        let sidecar = Sidecar::after(first, agents, server, timing);
+        Self::of(Sidecar::after(first, agents, server, timing))
+    }
+
+    /// One that keeps its state.
+    pub(crate) fn kept(first: Snapshot, simulator: &Simulator, timing: Timing, kept: Kept) -> Self {
+        Self::of(Sidecar::kept(first, None, client(simulator), timing, Some(kept)))
+    }
+
+    fn of(sidecar: Sidecar) -> Self {
+        let endpoints_from = sidecar.snapshots.load().endpoints_from;
         let answers = Answers::new(
             Arc::clone(&sidecar.snapshots),
             Arc::clone(&sidecar.demand),
@@ -76,6 +85,11 @@ impl Asked {
     /// How the watches are doing.
     pub(crate) fn board(&self) -> &Board {
         &self.sidecar.board
+    }
+
+    /// What keeps its state.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        self.sidecar.keeper.as_ref().expect("one that keeps its state")
     }
 
     /// Its health checks and metrics.
