@@ -1,7 +1,8 @@
 //! Whether agents, monitors and rules do in DaemonSet mode what they are meant to do.
 //!
 //! ```text
-//! manifests ──▶ Set: who is on the nodes, who is whose shadow ──▶ findings ──▶ report
+//! manifests ──▶ shape: what no API server takes
+//!           ──▶ Set: who is on the nodes, who is whose shadow ──▶ findings ──▶ report
 //!                 │
 //!                 ├─ spec        each field of an agent
 //!                 ├─ mounts      volumes that are not there, a data directory that cannot be written
@@ -11,6 +12,7 @@
 //!                 ├─ overlap     two agents for one monitor
 //!                 ├─ parts       what nodes and complement must agree on
 //!                 ├─ monitors    taken, for the complement, or refused by Prometheus (breaking)
+//!                 ├─ per_node    what of a monitor is of one node now
 //!                 └─ alerts      rules that a node takes along when it dies (up)
 //! ```
 //!
@@ -24,7 +26,8 @@
 //! newer than the table of fields) is [`Verdict::Unknown`].
 //!
 //! An agent in StatefulSet mode gets its fields judged as if it were in DaemonSet mode, where nothing else in the
-//! set is on the nodes: then the question is whether it can go there. With replicas 0 it is a shadow, and with agents
+//! set is on the nodes: then the question is whether it can go there, and the answer is a [`Verdict::Note`], because
+//! nothing is wrong with it as it is. With replicas 0 it is a shadow, and with agents
 //! on the nodes beside it it is there for what they leave.
 //!
 //! All here is pure.
@@ -37,12 +40,14 @@ mod monitors;
 mod mounts;
 mod overlap;
 mod parts;
+mod per_node;
 mod report;
 mod rights;
 mod selection;
 mod series;
 mod set;
 mod shadow;
+mod shape;
 mod spec;
 mod unrendered;
 mod up;
@@ -67,9 +72,11 @@ pub struct Settings {
 /// Judges all of it, in the order of the manifests; and by which version of the operator.
 pub fn check(manifests: &[Manifest], settings: &Settings) -> (Version, Vec<Finding>) {
     let (once, twice) = once(manifests);
-    let set = Set::of(once, settings.complete);
+    let (whole, refused) = shape::whole(once);
+    let set = Set::of(whole, settings.complete);
     let (operator, mut findings) = spec::version(&set, settings.operator);
     findings.extend(twice);
+    findings.extend(refused);
     spec::judge(&set, operator, &mut findings);
     for judge in [
         mounts::judge,
@@ -79,6 +86,7 @@ pub fn check(manifests: &[Manifest], settings: &Settings) -> (Version, Vec<Findi
         overlap::judge,
         parts::judge,
         monitors::judge,
+        per_node::judge,
         alerts::judge,
         unrendered::judge,
     ] {

@@ -83,7 +83,7 @@ fn two_selectors(set: &Set<'_>, monitor: &Manifest) -> Option<Finding> {
 }
 
 /// Why its targets belong to no node, if that is so.
-fn no_node(set: &Set<'_>, monitor: &Manifest) -> Option<String> {
+pub(super) fn no_node(set: &Set<'_>, monitor: &Manifest) -> Option<String> {
     match &*monitor.kind {
         "Probe" => Some("what a Probe probes belongs to no node".to_owned()),
         "ScrapeConfig" => (!is_of_nodes(set, monitor))

@@ -1,7 +1,7 @@
 //! Two agents that would scrape the same monitors: each target twice, and each series twice at the receiver.
 
 use super::finding::{Finding, Verdict};
-use super::selection::{KINDS, takes};
+use super::selection::{KINDS, renders, takes};
 use super::set::{MONITORING, Set};
 use super::shadow::canonical;
 use crate::operator::Manifest;
@@ -16,6 +16,13 @@ struct Scraper<'a> {
     selectors: Vec<&'a Manifest>,
     /// Whether it has its part, and others have theirs: those on the nodes and the complement scrape no target twice.
     has_part: bool,
+}
+
+impl<'a> Scraper<'a> {
+    /// What selects its monitors of that kind.
+    fn selecting(&self, kind: &str) -> impl Iterator<Item = &'a Manifest> {
+        self.selectors.iter().copied().filter(move |agent| renders(agent, kind))
+    }
 }
 
 pub(super) fn judge(set: &Set<'_>, findings: &mut Vec<Finding>) {
@@ -81,8 +88,8 @@ fn both(
         let named = shared[..shared.len() - more].join(", ");
         return Some(if more > 0 { format!("{named} and {more} more") } else { named });
     }
-    let equal = one.selectors.iter().any(|one| {
-        other.selectors.iter().any(|other| {
+    let equal = one.selecting(kind).any(|one| {
+        other.selecting(kind).any(|other| {
             same(one, other, selector)
                 && one.field(&["spec", selector]).is_some()
                 && same(one, other, namespaces)

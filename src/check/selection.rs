@@ -1,6 +1,6 @@
 //! Which agent selects which monitor: by labels of the monitor, and by labels of its namespace.
 
-use super::set::Set;
+use super::set::{Set, in_daemonset_mode};
 use crate::operator::{Manifest, selects};
 
 /// The kinds of monitors, and the fields of an agent that select them.
@@ -17,6 +17,9 @@ const NAME: &str = "kubernetes.io/metadata.name";
 /// Whether the agent selects the monitor; `None` if that cannot be told.
 pub(super) fn takes(set: &Set<'_>, agent: &Manifest, monitor: &Manifest) -> Option<bool> {
     let (_, selector, namespaces) = KINDS.iter().find(|(kind, ..)| *kind == monitor.kind)?;
+    if !renders(agent, &monitor.kind) {
+        return Some(false);
+    }
     let labels = |of: &'_ Manifest| {
         let labels: Vec<(String, String)> =
             of.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -28,6 +31,12 @@ pub(super) fn takes(set: &Set<'_>, agent: &Manifest, monitor: &Manifest) -> Opti
         false => Some(false),
         true => in_namespace(set, agent, namespaces, &monitor.namespace),
     }
+}
+
+/// Whether the operator renders monitors of that kind for the agent: in DaemonSet mode only PodMonitors, whatever it
+/// selects (`pkg/prometheus/promcfg.go`).
+pub(super) fn renders(agent: &Manifest, kind: &str) -> bool {
+    kind == "PodMonitor" || !in_daemonset_mode(agent)
 }
 
 fn in_namespace(set: &Set<'_>, agent: &Manifest, field: &str, namespace: &str) -> Option<bool> {

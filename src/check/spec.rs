@@ -45,8 +45,10 @@ pub(super) fn judge(set: &Set<'_>, operator: Version, findings: &mut Vec<Finding
     for agent in set.all(MONITORING, "PrometheusAgent") {
         // See the documentation of the module above: it may be a candidate, a shadow, or beside the nodes.
         let moves = set.nodes.is_empty() && runs(agent);
-        if in_daemonset_mode(agent) || moves {
+        if in_daemonset_mode(agent) {
             fields_of(agent, operator, findings);
+        } else if moves {
+            could_move(agent, operator, findings);
         }
     }
     for server in set.all(MONITORING, "Prometheus").filter(|_| set.nodes.is_empty()) {
@@ -61,6 +63,33 @@ pub(super) fn judge(set: &Set<'_>, operator: Version, findings: &mut Vec<Finding
     }
 }
 
+/// Judges an agent as if it were in DaemonSet mode: nothing is wrong with it as it is.
+fn could_move(agent: &Manifest, operator: Version, findings: &mut Vec<Finding>) {
+    let why =
+        "it is in StatefulSet mode, and its fields are judged as if it were in DaemonSet mode";
+    let instead = format!(
+        "nodelocal-sd migrate {}/{} plans the move, with a shadow for what is refused",
+        if agent.namespace.is_empty() { "NAMESPACE" } else { &*agent.namespace },
+        agent.name
+    );
+    findings.push(Finding::of(Verdict::Note, agent, "spec.mode").because(why).instead(instead));
+    let mut judged = Vec::new();
+    fields_of(agent, operator, &mut judged);
+    findings.extend(judged.into_iter().filter(|finding| finding.field != "spec.mode").map(
+        |finding| match finding.verdict {
+            Verdict::Fine | Verdict::Unknown => finding,
+            verdict => {
+                let why = match verdict {
+                    Verdict::Refused => finding.why, // it says so
+                    verdict => format!("{}: {}", verdict.word(), finding.why),
+                };
+                let why = format!("in DaemonSet mode: {why}");
+                Finding::of(Verdict::Note, agent, finding.field).because(why)
+            }
+        },
+    ));
+}
+
 fn fields_of(agent: &Manifest, operator: Version, findings: &mut Vec<Finding>) {
     let spec = agent.field(&["spec"]).and_then(|spec| spec.entries()).unwrap_or_default();
     for (key, value) in spec {
@@ -70,7 +99,14 @@ fn fields_of(agent: &Manifest, operator: Version, findings: &mut Vec<Finding>) {
         let path = format!("spec.{}", key.text);
         let Some(field) = fields::field(&key.text) else {
             let finding = Finding::of(Verdict::Unknown, agent, path);
-            let why = format!("prometheus-operator {} has no such field", Version::NEWEST);
+            let newest = Version::NEWEST;
+            let mut why = format!("prometheus-operator {newest} has no such field");
+            if operator < newest {
+                let more = format!(
+                    "; names are compared with that, the newest known here, and rules with {operator}"
+                );
+                why.push_str(&more);
+            }
             findings.push(
                 finding
                     .because(why)

@@ -1,8 +1,9 @@
 //! `check`: manifests, judged.
 
 use super::error::CommandError;
+use super::manifests::{self, ReadError};
 use super::targets::aligned;
-use super::{cluster, live_objects, manifests};
+use super::{cluster, live_objects};
 use crate::check::{self, Finding, Settings, Severity};
 use crate::cli::{CheckArgs, Output};
 use crate::operator::Manifest;
@@ -24,7 +25,9 @@ pub(super) async fn check(args: &CheckArgs) -> Result<(), CommandError> {
                 "{path} cannot be read: there is no such file"
             )));
         }
-        for file in manifests::read(path) {
+        let files = manifests::read(path);
+        findings.extend(nothing_in(path, &files));
+        for file in files {
             match file {
                 Ok(read) => objects.extend(read),
                 Err(error) => {
@@ -56,6 +59,20 @@ pub(super) async fn check(args: &CheckArgs) -> Result<(), CommandError> {
         Output::Json => println!("{:#}", check::json(&findings, operator)),
     }
     outcome(&findings)
+}
+
+/// What is said of a path at which all can be read, and no object is.
+fn nothing_in(path: &Path, files: &[Result<Vec<Manifest>, ReadError>]) -> Option<Finding> {
+    if !files.iter().all(|file| file.as_ref().is_ok_and(Vec::is_empty)) {
+        return None;
+    }
+    let what = match (path == Path::new("-"), files.len()) {
+        (true, _) => "standard input has no object".to_owned(),
+        (false, 0) => format!("{} has no file *.yaml, *.yml or *.json", path.display()),
+        (false, 1) if path.is_file() => format!("{} has no object", path.display()),
+        (false, count) => format!("{} has no object in its files ({count})", path.display()),
+    };
+    Some(Finding::unknown(what, "nothing of it is judged; see that what makes it has not failed"))
 }
 
 fn outcome(findings: &[Finding]) -> Result<(), CommandError> {

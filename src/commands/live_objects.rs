@@ -54,13 +54,24 @@ impl Live {
     fn take(&mut self, path: &str, pages: Result<Vec<String>, NotListed>) {
         let name = path.rsplit('/').next().unwrap_or(path);
         let instead = match &pages {
+            Err(NotListed::Absent(_)) if path == CRD => {
+                "say it with --operator-version, or install the operator's CRDs"
+            }
+            Err(NotListed::Absent(_)) if path.contains("/apis/monitoring.coreos.com/") => {
+                "install the CRDs of prometheus-operator, if it is meant to be there"
+            }
             Err(NotListed::Absent(_)) => "install the kind, if it is meant to be there",
             Err(NotListed::Forbidden { .. }) => "ask with an account that may",
             Err(NotListed::Unreachable { .. }) => "nothing else was asked for; try again",
             _ => "try again",
         };
         let read = pages.map_err(|error| match error {
-            NotListed::Absent(_) => format!("the kind {name} is not installed"),
+            NotListed::Absent(_) if path == CRD => {
+                format!("there is no CRD {name}, which says which version the operator has")
+            }
+            NotListed::Absent(_) => {
+                format!("the kind {name} is not installed: no object of it is judged")
+            }
             error => error.to_string(),
         });
         let read = read.and_then(|pages| {

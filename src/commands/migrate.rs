@@ -35,7 +35,8 @@ pub(super) async fn migrate(args: &MigrateArgs) -> Result<(), CommandError> {
     let settings = Settings {
         image: args.image.clone(),
         folder: quoted(&folder.display().to_string()),
-        command: command(args, &old, &folder),
+        command: (args.from.as_deref() != Some(Path::new("-")))
+            .then(|| command(args, &old, &folder)),
     };
     let plan = Plan::new(old, &settings);
     let Some(folder) = &args.output_dir else {
@@ -63,18 +64,38 @@ fn from_file(file: &Path, kind: Option<MigratedKind>) -> Result<Manifest, Comman
     for manifests in manifests::read(file) {
         found.extend(manifests.map_err(|error| CommandError::Usage(error.to_string()))?);
     }
-    found.retain(|manifest| {
-        Kind::of(manifest).is_some_and(|of| kind.is_none_or(|kind| Kind::from(kind) == of))
-    });
+    let kinds = kinds(kind);
+    let others = match &*named(&found) {
+        "" => "and nothing else".to_owned(),
+        names => format!("only {names}"),
+    };
+    found.retain(|manifest| Kind::of(manifest).is_some_and(|of| kinds.contains(&of)));
     let wrong = |what: &str| Err(CommandError::Usage(format!("--from {}: {what}", file.display())));
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => wrong("there is no PrometheusAgent and no Prometheus in it"),
-        _ => {
-            let names: Vec<String> = found.iter().map(Manifest::to_string).collect();
-            wrong(&format!("it has more than one: {}; leave one", names.join(", ")))
-        }
+        0 => wrong(&format!("there is no {} in it, {others}", either(&kinds))),
+        _ => wrong(&format!("it has more than one: {}; leave one", named(&found))),
     }
+}
+
+/// The kinds that are looked for.
+fn kinds(kind: Option<MigratedKind>) -> Vec<Kind> {
+    kind.map_or_else(|| vec![Kind::Agent, Kind::Server], |kind| vec![kind.into()])
+}
+
+/// Their names, after "no".
+fn either(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and no ")
+}
+
+/// The first of some objects, and how many more there are.
+fn named(objects: &[Manifest]) -> String {
+    const NAMED: usize = 3;
+    let mut names: Vec<String> = objects.iter().take(NAMED).map(Manifest::to_string).collect();
+    if objects.len() > NAMED {
+        names.push(format!("{} more", objects.len() - NAMED));
+    }
+    names.join(", ")
 }
 
 /// The object that the API server has.
@@ -84,7 +105,7 @@ async fn from_cluster(args: &MigrateArgs, source: &str) -> Result<Manifest, Comm
         .filter(|(namespace, name)| is_dns_subdomain(namespace) && is_dns_subdomain(name))
         .ok_or_else(|| CommandError::Usage(format!("{source:?} is not NAMESPACE/NAME")))?;
     let client = cluster::client(&args.cluster).await?;
-    let kinds = args.kind.map_or_else(|| vec![Kind::Agent, Kind::Server], |kind| vec![kind.into()]);
+    let kinds = kinds(args.kind);
     let mut found = Vec::new();
     for kind in &kinds {
         let path = kind.path(namespace, name);
@@ -100,10 +121,7 @@ async fn from_cluster(args: &MigrateArgs, source: &str) -> Result<Manifest, Comm
     }
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => {
-            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            Err(CommandError::Failure(format!("there is no {} {source}", kinds.join(" and no "))))
-        }
+        0 => Err(CommandError::Failure(format!("there is no {} {source}", either(&kinds)))),
         _ => Err(CommandError::Usage(format!(
             "there are a PrometheusAgent and a Prometheus {source}: say which with --kind"
         ))),

@@ -5,7 +5,6 @@ use super::names::{INSTANCE, Names};
 use super::notes::{Note, Weight};
 use super::old::{Kind, Old};
 use super::plan::Settings;
-use crate::yaml::Yaml;
 
 /// An image without a registry, as the manifests have it.
 const NO_IMAGE: &str = "nodelocal-sd";
@@ -25,8 +24,10 @@ pub(super) fn notes(old: &Old, names: &Names, settings: &Settings) -> Vec<Note> 
         on(
             "NetworkPolicies",
             format!(
-                "those that let the old one's Pods in must let in Pods with the label {INSTANCE}={}",
-                names.base
+                "those that let the old one's Pods in, or select them, must do so with Pods with the label {INSTANCE}={}. \
+                 `kubectl -n {} get networkpolicies` lists what the latter select, and `kubectl get networkpolicies -A -o \
+                 yaml` has all",
+                names.base, old.namespace
             ),
         ),
         Note::new(
@@ -48,6 +49,6 @@ pub(super) fn notes(old: &Old, names: &Names, settings: &Settings) -> Vec<Note> 
     }
     // These are there by default, and change.
     let unset = LABELS.into_iter().filter(|field| old.field(field).is_none());
-    notes.extend(unset.map(|field| fields::note(field, &Yaml::Sequence(Vec::new()))));
+    notes.extend(unset.map(fields::note));
     notes
 }

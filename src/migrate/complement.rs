@@ -1,11 +1,10 @@
 //! The complement: one agent that scrapes what no node's agent does.
 
-use super::daemonset;
 use super::edit::{at, items, name, set, texts};
 use super::names::Names;
 use super::old::Old;
 use super::plan::Settings;
-use super::pods;
+use super::{affinity, daemonset, pods};
 use crate::yaml::Yaml;
 
 const TEMPLATE: &str = include_str!("../../manifests/components/complement/deployment.yaml");
@@ -23,10 +22,11 @@ pub(super) fn complement(old: &Old, names: &Names, settings: &Settings) -> Yaml 
     // What there is to say of the Pods is said of those on the nodes.
     pods::edit(pod, old, names, settings, &mut Vec::new());
     let spec = at(pod, &["spec"]);
-    for field in ["tolerations", "affinity"] {
-        if let Some(value) = old.field(field) {
-            set(spec, &[field], value.clone());
-        }
+    if let Some(tolerations) = old.field("tolerations") {
+        set(spec, &["tolerations"], tolerations.clone());
+    }
+    if let Some(affinity) = affinity::of_complement(old) {
+        set(spec, &["affinity"], affinity);
     }
     for (key, value) in old.field("nodeSelector").and_then(Yaml::entries).unwrap_or_default() {
         set(spec, &["nodeSelector", &key.text], value.clone());

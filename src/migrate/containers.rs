@@ -3,6 +3,7 @@
 use super::edit::{at, items, name, push};
 use super::notes::{Note, Weight};
 use super::old::Old;
+use super::plan::File;
 use crate::yaml::Yaml;
 
 /// Lists of a container whose items have names, and what an item is told by: another item is added, as the
@@ -19,7 +20,15 @@ pub(super) fn add(spec: &mut Yaml, old: &Old, notes: &mut Vec<Note>) {
             let ours = items(spec, &[list]).iter_mut().find(|ours| name(ours) == name(given));
             match ours {
                 Some(ours) => merge(ours, given, list, &volumes, notes),
-                None => push(spec, &[list], given.clone()),
+                None => {
+                    let why = format!(
+                        "{} runs beside the agent on every node, and beside the complement: take it out of the manifests, if \
+                         it is there once for the old one",
+                        name(given)
+                    );
+                    notes.push(Note::new(list, Weight::First, why));
+                    push(spec, &[list], given.clone());
+                }
             }
         }
     }
@@ -53,10 +62,12 @@ fn merge(ours: &mut Yaml, given: &Yaml, list: &str, volumes: &[String], notes: &
     }
     if !lost.is_empty() {
         let why = format!(
-            "{} is the operator's, and our container of that name does not get its {}: write it into the manifests, if \
-             it is needed",
+            "{} in the new Pods is not the operator's, and this of it is not carried: {}. Write what is needed into \
+             {} and {}",
             name(given),
-            lost.join(", ")
+            lost.join(", "),
+            File::NODES,
+            File::COMPLEMENT
         );
         notes.push(Note::new(list, Weight::First, why));
     }

@@ -42,7 +42,13 @@ pub const FIELDS: [(&str, Fate); 127] = [
     ("additionalAlertRelabelConfigs", Server(ALERTS)),
     ("additionalArgs", Pods),
     ("additionalScrapeConfigs", Shadow),
-    ("affinity", Complement("an agent on each node has no choice of nodes")),
+    (
+        "affinity",
+        Complement(
+            "an agent on each node has no choice of nodes. Without podAffinity and podAntiAffinity: old Pods and new ones \
+      would keep each other off their nodes while both run",
+        ),
+    ),
     ("alerting", Server(ALERTS)),
     ("allowOverlappingBlocks", Dropped(STORED)),
     (
@@ -126,7 +132,9 @@ pub const FIELDS: [(&str, Fate); 127] = [
     ("probeSelector", Shadow),
     (
         "prometheusExternalLabelName",
-        Changed("externalLabels has this label: it would name the shadow"),
+        Changed(
+            "\"\" in the shadow, because the label would name the shadow; its externalLabels have it, with the name of the old one",
+        ),
     ),
     ("prometheusRulesExcludedFromEnforce", Server(RULES)),
     ("query", Dropped(QUERIES)),
@@ -247,16 +255,19 @@ pub(super) fn carried(old: &Old) -> Vec<String> {
     carried.map(|(field, _)| field.to_owned()).collect()
 }
 
-/// A note on each of the others.
+/// A note on each of the others, but for what is off: nothing is lost by that.
 pub(super) fn notes(old: &Old) -> Vec<Note> {
+    let is_off = |field, value: &Yaml| {
+        matches!(fate(field), Some(First(_))) && value.text() == Some("false")
+    };
     let others = old.fields().filter(|(field, value)| !is_carried(field, value));
-    others.map(|(field, value)| note(field, value)).collect()
+    let others = others.filter(|(field, value)| !is_off(field, value));
+    others.map(|(field, _)| note(field)).collect()
 }
 
 /// What the table says of a field that is not carried as it is.
-pub(super) fn note(field: &str, value: &Yaml) -> Note {
+pub(super) fn note(field: &str) -> Note {
     let (weight, why) = match fate(field) {
-        Some(First(_)) if value.text() == Some("false") => (Weight::Dropped, "it is false"),
         Some(First(why) | Server(why)) => (Weight::First, why),
         Some(Changed(why) | Complement(why)) => (Weight::Changed, why),
         Some(Dropped(why)) => (Weight::Dropped, why),

@@ -11,6 +11,7 @@
 //! field of the old one is carried, or a [`Note`] says what became of it and why. All here is pure: who reads files or asks
 //! an API server is in [`crate::commands`] and [`crate::kube`].
 
+mod affinity;
 mod always;
 mod arguments;
 mod complement;

@@ -108,7 +108,7 @@ impl Old {
             error("is neither a PrometheusAgent nor a Prometheus: name one of these")
         })?;
         for (field, value) in
-            [("metadata.namespace", &manifest.namespace), ("metadata.name", &manifest.name)]
+            [("metadata.name", &manifest.name), ("metadata.namespace", &manifest.namespace)]
         {
             if value.is_empty() {
                 return Err(error(&format!("{field} is missing: write it into the file")));

@@ -14,8 +14,8 @@ pub struct Settings {
     pub image: String,
     /// The folder of the files, as a shell reads it.
     pub folder: String,
-    /// The command that writes them.
-    pub command: String,
+    /// The command that writes them, if it can be run again: not if the old one was read from standard input.
+    pub command: Option<String>,
 }
 
 /// A plan.

@@ -6,7 +6,7 @@ use super::names::Names;
 use super::notes::{Note, Weight};
 use super::old::Old;
 use super::plan::Settings;
-use super::{arguments, image};
+use super::{affinity, arguments, image};
 use crate::yaml::Yaml;
 
 /// The containers of the template.
@@ -35,7 +35,8 @@ pub(super) fn edit(
     settings: &Settings,
     notes: &mut Vec<Note>,
 ) {
-    metadata(pod, old);
+    metadata(pod, old, notes);
+    affinity::judge(old, pod, notes);
     let spec = at(pod, &["spec"]);
     let account = old.text("serviceAccountName").unwrap_or(&names.account);
     set(spec, &["serviceAccountName"], string(account));
@@ -65,13 +66,23 @@ pub(super) fn edit(
 }
 
 /// Labels and annotations; by ours the Pods are found, so these stay.
-fn metadata(pod: &mut Yaml, old: &Old) {
+fn metadata(pod: &mut Yaml, old: &Old, notes: &mut Vec<Note>) {
     for key in ["labels", "annotations"] {
-        let given = old.field("podMetadata").and_then(|metadata| metadata.get(key));
-        if let Some(given) = given {
-            let ours = at(pod, &["metadata", key]).clone();
-            overlay(pod, &["metadata", key], given);
-            overlay(pod, &["metadata", key], &ours);
+        let given = old.field("podMetadata").and_then(|metadata| metadata.get(key)?.entries());
+        let (kept_apart, carried): (Vec<_>, Vec<_>) = given
+            .unwrap_or_default()
+            .iter()
+            .cloned()
+            .partition(|(name, _)| key == "labels" && affinity::is_kept_apart(old, &name.text));
+        let ours = at(pod, &["metadata", key]).clone();
+        overlay(pod, &["metadata", key], &Yaml::Mapping(carried));
+        overlay(pod, &["metadata", key], &ours);
+        for (label, _) in kept_apart {
+            let why = format!(
+                "the label {} is not carried: by spec.affinity the old one's Pods would keep the new ones off their nodes",
+                label.text
+            );
+            notes.push(Note::new("podMetadata", Weight::Changed, why));
         }
     }
 }
@@ -131,6 +142,14 @@ fn volumes(spec: &mut Yaml, old: &Old, notes: &mut Vec<Note>) {
         }
     }
     for volume in old.items("volumes") {
+        if volume.get("persistentVolumeClaim").is_some() {
+            let why = format!(
+                "{} is one claim, and the Pods of all nodes would mount it: most kinds of storage allow that on one node \
+                 only, and the others' Pods do not start; take it out of the manifests, or let it be ephemeral",
+                name(volume)
+            );
+            notes.push(Note::new("volumes", Weight::First, why));
+        }
         if has(spec, name(volume)) {
             notes.push(Note::new(
                 "volumes",

@@ -62,7 +62,9 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
         files(settings),
         Step {
             id: "shadow",
-            what: "The operator renders for the shadow what it renders for the old one. Nothing runs yet.".to_owned(),
+            what: "The operator renders for the shadow what it renders for the old one. Nothing runs yet. (kubectl has \
+                   --for=create since 1.31.)"
+                .to_owned(),
             commands: vec![
                 format!("{APPLY} {}", path(settings, File::RIGHTS)),
                 format!("{APPLY} {}", path(settings, File::SHADOW)),
@@ -76,7 +78,9 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
             id: "nodes",
             what: format!(
                 "An agent on each node. When it is ready it knows its targets; it has scraped each of them after another \
-                 scrape interval: where a monitor has a longer one than the sleep, sleep longer. Samples of both go to the receiver{}.",
+                 scrape interval: where a monitor has a longer one than the sleep, sleep longer. Samples of both go to the receiver{}. While a node \
+                 is NotReady the rollout has no end: then go on without it. Its targets are the complement's {AGENT_DELAY} minutes \
+                 after that has begun.",
                 old_and_new(old)
             ),
             commands: vec![
@@ -100,7 +104,7 @@ pub(super) fn there(old: &Old, names: &Names, settings: &Settings) -> Vec<Step> 
                 format!("kubectl -n {namespace} rollout status deployment/{} --timeout=15m", names.complement),
                 format!("sleep {}", AGENT_DELAY * 60 + twice),
             ],
-            after: query(old),
+            after: before_off(old, settings),
             twice: Twice::Everything,
         },
         Step {
@@ -190,11 +194,21 @@ fn selector(old: &Old) -> String {
 }
 
 fn files(settings: &Settings) -> Step {
+    let what = match settings.command {
+        Some(_) => {
+            "Writes the manifests that the steps apply. It gives the same whenever it is run."
+                .to_owned()
+        }
+        None => format!(
+            "The manifests that the steps apply were made of what was given on standard input, which no step can read again: if \
+             they are not in {} yet, give the same once more, with --output-dir={}.",
+            settings.folder, settings.folder
+        ),
+    };
     Step {
         id: "files",
-        what: "Writes the manifests that the steps apply. It gives the same whenever it is run."
-            .to_owned(),
-        commands: vec![settings.command.clone()],
+        what,
+        commands: settings.command.clone().into_iter().collect(),
         after: String::new(),
         twice: Twice::Nothing,
     }
@@ -250,9 +264,44 @@ fn old_and_new(old: &Old) -> String {
     )
 }
 
+/// What to look at before the old one ends.
+fn before_off(old: &Old, settings: &Settings) -> String {
+    format!(
+        "{}\n\nThe old one must not be behind by more than the overlap: each number that this gives must be small.\n\n    {}\n\n\
+         And `nodelocal-sd check --live {}` judges all of it. Conflicts with {old} it finds too: they end with the next step.",
+        query(old),
+        pending(old),
+        settings.folder
+    )
+}
+
+/// What gives the samples that each Pod of the old one has not sent yet.
+fn pending(old: &Old) -> String {
+    let namespace = &old.namespace;
+    let prefix = old.text("routePrefix").unwrap_or_default().trim_matches('/');
+    let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+    let tls = old.field("web").is_some_and(|web| web.get("tlsConfig").is_some());
+    let scheme = if tls { "https:" } else { "" };
+    format!(
+        "kubectl -n {namespace} get pods -l {} -o name | sed 's,^pod/,,' | xargs -I{{}} kubectl get --raw \
+         '/api/v1/namespaces/{namespace}/pods/{scheme}{{}}:9090/proxy{prefix}/metrics' | \
+         grep '^prometheus_remote_storage_samples_pending'",
+        selector(old)
+    )
+}
+
 /// What tells whether the new ones have all that the old one has. Others may send to the same receiver.
 fn query(old: &Old) -> String {
-    let Some(replica) = replica_label(old) else { return String::new() };
+    let Some(replica) = replica_label(old) else {
+        let agent = shadow::agent_label(old)
+            .map(|(label, value)| format!("{{{label}=\"{value}\"}}"))
+            .unwrap_or_default();
+        return format!(
+            "Old and new send the same series, so no query at the receiver tells who scrapes. Keep what this one gives now, \
+             and compare five minutes after the next step: what is missing then only the old one scraped.\n\n    \
+             count by (job) (up{agent})"
+        );
+    };
     let (agent, limits) = match shadow::agent_label(old) {
         Some((label, value)) => (format!("{label}=\"{value}\","), ""),
         None => (

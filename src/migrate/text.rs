@@ -74,7 +74,10 @@ impl Plan {
 
 fn write_steps(text: &mut String, steps: &[Step]) {
     for Step { id, what, commands, after, twice } in steps {
-        let _ = write!(text, "\n### {id}\n\n{what}\n\n");
+        let _ = writeln!(text, "\n### {id}\n\n{what}");
+        if !commands.is_empty() {
+            text.push('\n');
+        }
         for command in commands {
             let _ = writeln!(text, "    $ {command}");
         }

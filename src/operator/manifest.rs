@@ -140,14 +140,14 @@ impl Manifest {
     }
 }
 
-/// `Kind namespace/name`.
+/// `Kind namespace/name`, as far as these are said.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, namespace, name, .. } = self;
-        if namespace.is_empty() {
-            write!(f, "{kind} {name}")
-        } else {
-            write!(f, "{kind} {namespace}/{name}")
+        match (namespace.is_empty(), name.is_empty()) {
+            (true, true) => f.write_str(kind),
+            (true, false) => write!(f, "{kind} {name}"),
+            (false, _) => write!(f, "{kind} {namespace}/{name}"),
         }
     }
 }
@@ -212,7 +212,7 @@ mod tests {
                 r#"{"apiVersion": "g/v1", "kind": "ThingList", "items": [{"metadata": {"name": "a"}}]}"#,
                 &["f:1 item 1 g/v1 Thing a"],
             ),
-            ("{apiVersion: k/v1, kind: Kustomization}", &["f:1 k/v1 Kustomization "]),
+            ("{apiVersion: k/v1, kind: Kustomization}", &["f:1 k/v1 Kustomization"]),
         ] {
             assert_eq!(read(text), expected, "{text}");
         }

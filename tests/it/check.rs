@@ -180,6 +180,12 @@ async fn each_field_has_its_verdict() {
             &[("half monitoring/node spec.apiserverConfig", "")],
         ),
         ("  newField: 1\n", &[], 3, &[("unknown monitoring/node spec.newField", "no such field")]),
+        (
+            "  newField: 1\n",
+            &["--operator-version", "0.80.0"],
+            3,
+            &[("unknown", "0.93.1 has no such field; names are compared with that")],
+        ),
         ("", &["--operator-version", "0.94.0"], 3, &[("unknown", "0.94.0 is newer")]),
         ("  newField: 1\n  replicas: 1\n", &[], 1, &[("unknown", ""), ("refused", "")]),
     ] {
@@ -193,16 +199,22 @@ async fn each_field_has_its_verdict() {
 #[tokio::test]
 async fn an_agent_that_could_move_is_judged_as_if_it_had() {
     let selectors = "  replicas: 2\n  podMonitorSelector: {}\n  serviceMonitorSelector: {}\n";
-    let (code, lines) = judged(&other("old", selectors), &[]).await;
-    assert_eq!(code, 1);
+    let more = "  targetLimit: 5\n  podManagementPolicy: Parallel\n";
+    let (code, lines) = judged(&other("old", &format!("{selectors}{more}")), &[]).await;
+    assert_eq!(code, 0, "{lines:#?}");
     has(
         &lines,
         &[
-            ("refused monitoring/old spec.replicas", ""),
-            ("refused monitoring/old spec.serviceMonitorSelector", ""),
+            ("note monitoring/old spec.mode", "it is in StatefulSet mode"),
+            ("note monitoring/old spec.replicas", "in DaemonSet mode: refused by the CRD since"),
+            ("note monitoring/old spec.serviceMonitorSelector", "in DaemonSet mode: refused"),
+            ("note monitoring/old spec.targetLimit", "in DaemonSet mode: half: each agent"),
+            ("note monitoring/old spec.podManagementPolicy", "in DaemonSet mode: ignored: it is"),
         ],
         "alone",
     );
+    let (code, _) = judged(&other("old", "  newField: 1\n"), &[]).await;
+    assert_eq!(code, 3, "what no CRD has is no matter of the mode");
     let server = other("old", selectors).replace("PrometheusAgent", "Prometheus");
     let (code, lines) = judged(&server.replace("v1alpha1", "v1"), &[]).await;
     assert_eq!(code, 0);
@@ -213,6 +225,59 @@ async fn an_agent_that_could_move_is_judged_as_if_it_had() {
         let (code, lines) = judged(&(agent("") + &other), &[]).await;
         assert_eq!(code, 0, "{lines:#?}");
         has(&lines, &[GATE, NO_SHADOW], &other);
+    }
+}
+
+#[tokio::test]
+async fn what_no_api_server_takes() {
+    let agent_with = |mode: &str| agent("").replace("mode: DaemonSet", mode);
+    let monitor = monitor("PodMonitor", "m", "oops");
+    for (text, expected) in [
+        (
+            agent_with("mode: Daemonset"),
+            &[("refused monitoring/node spec.mode", "\"Daemonset\": it must be StatefulSet or")][..],
+        ),
+        (agent_with("mode: {}"), &[("refused monitoring/node spec.mode", "it must be")]),
+        (
+            other("a", "").replace("spec:\n  version: v3.13.2", "spec: oops"),
+            &[("refused monitoring/a spec:", "it must be a mapping")],
+        ),
+        (
+            other("a", "").replace("spec:\n  version: v3.13.2", "status: {}"),
+            &[("refused monitoring/a spec:", "without it")],
+        ),
+        (monitor, &[("refused shop/m spec:", "it must be a mapping")]),
+    ] {
+        let (code, lines) = judged(&text, &[]).await;
+        assert_eq!(code, 1, "{text}: {lines:#?}");
+        has(&lines, expected, &text);
+    }
+}
+
+#[tokio::test]
+async fn what_of_a_monitor_is_of_one_node() {
+    const NAME: &str = "__meta_kubernetes_endpointslice_name";
+    let limited = |kind| monitor(kind, "m", "{targetLimit: 5, keepDroppedTargets: 0}");
+    let rules =
+        format!("{{endpoints: [{{}}, {{relabelings: [{{}}, {{sourceLabels: [a, {NAME}]}}]}}]}}");
+    let reading = monitor("ServiceMonitor", "m", &rules);
+    let ours = |flag: &str| {
+        daemonset("v3.13.2").replace("args: [run]", &format!("args: [run{flag}]"))
+            + &shadow("node-shadow", "")
+    };
+    let (taken, per_node) = (("taken shop/m", ""), ("half shop/m spec.targetLimit", "per node"));
+    let empty = ("half shop/m spec.endpoints[1].relabelings[1]", "is empty");
+    for (text, expected) in [
+        (limited("PodMonitor"), &[taken, per_node][..]),
+        (limited("ServiceMonitor"), &[taken, per_node]),
+        (limited("Probe"), &[("complement shop/m", "")]),
+        (reading.clone(), &[taken, empty]),
+        (ours("") + &reading, &[taken, empty, NO_RIGHTS]),
+        (ours(", --endpoints-from=slices") + &reading, &[taken, NO_RIGHTS]),
+    ] {
+        let (code, lines) = judged(&text, &[]).await;
+        assert_eq!(code, 0, "{text}: {lines:#?}");
+        has(&lines, expected, &text);
     }
 }
 
@@ -517,6 +582,18 @@ async fn two_agents_for_one_monitor() {
             agent(pods) + &other("old", &format!("{pods}{rest}")) + &one,
             0,
             &[taken],
+        ),
+        (
+            "Probes are not rendered on nodes",
+            agent("  probeSelector: {}\n  serviceMonitorSelector: {}\n")
+                + &other("old", "  probeSelector: {}\n  serviceMonitorSelector: {}\n")
+                + &monitor("Probe", "m", "{}").replace("shop", "monitoring"),
+            1,
+            &[
+                ("refused monitoring/node spec.probeSelector", ""),
+                ("refused monitoring/node spec.serviceMonitorSelector", ""),
+                ("complement monitoring/m", "PrometheusAgent monitoring/old takes it"),
+            ],
         ),
         ("own namespaces", agent(own) + &other("old", own), 1, &[overlap]),
         (
@@ -960,8 +1037,20 @@ async fn what_cannot_be_found_out_ends_with_3() {
     file("a.yaml", &agent(""));
     file("b.yaml", "a: [\n");
     let all = folder.path().display().to_string();
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let empty = empty.display().to_string();
+    let nothing = file("nothing", "# nothing\n");
     for (arguments, code, out, err) in [
         (&["check", &all][..], 3, "unknown", "error: not found out: 1"),
+        (
+            &["check", &empty],
+            3,
+            "empty has no file *.yaml, *.yml or *.json",
+            "error: not found out: 1",
+        ),
+        (&["check", &nothing], 3, "nothing has no object", "error: not found out: 1"),
+        (&["check", "-"], 3, "standard input has no object", "error: not found out: 1"),
         (&["check", "/no/such/file"], 2, "", "/no/such/file cannot be read"),
         (&["check"], 2, "", "<PATH>"),
         (&["check", &all, "--operator-version", "0.93"], 2, "", "three numbers, such as 0.93.1"),
@@ -986,7 +1075,9 @@ async fn what_an_api_server_does_not_have_is_said() {
     let (_folder, file) = kubeconfig(&api);
     let (code, out, err) = run(&["check", "--live", "--kubeconfig", &file]).await;
     assert_eq!(code, 3, "{err}");
-    assert!(out.contains("the kind prometheusagents is not installed"), "{out}");
+    assert!(out.contains("the kind prometheusagents is not installed: no object"), "{out}");
+    assert!(out.contains("there is no CRD prometheusagents.monitoring.coreos.com"), "{out}");
+    assert!(out.contains("install the CRDs of prometheus-operator"), "{out}");
     assert!(!out.contains("the kind services"), "{out}");
     let (_folder, file) = kubeconfig("http://127.0.0.1:1");
     let (code, out, err) = run(&["check", "--live", "--kubeconfig", &file]).await;

@@ -7,6 +7,7 @@ use nodelocal_sd::yaml::{Yaml, read};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::process::Command;
 
 /// The fields of the CRDs of prometheus-operator 0.93.1.
 const AGENT: &str = include_str!("data/prometheusagent-fields.txt");
@@ -29,7 +30,7 @@ fn plan_of(kind: &str, spec: &str) -> Plan {
     let settings = Settings {
         image: "registry.example/nodelocal-sd:1".to_owned(),
         folder: "out".to_owned(),
-        command: "nodelocal-sd migrate mon/k8s".to_owned(),
+        command: Some("nodelocal-sd migrate mon/k8s".to_owned()),
     };
     Plan::new(Old::read(&manifest(kind, spec), None).unwrap(), &settings)
 }
@@ -196,7 +197,19 @@ fn what_is_lost_is_said_first() {
             "PrometheusAgent",
             "containers: [{name: prometheus, args: [--x], env: [{name: A, value: b}]}]",
             "containers",
-            "does not get its args:",
+            "prometheus in the new Pods is not the operator's, and this of it is not carried: args.",
+        ),
+        (
+            "PrometheusAgent",
+            "containers: [{name: thanos-sidecar, image: t}]",
+            "containers",
+            "thanos-sidecar runs beside the agent on every node",
+        ),
+        (
+            "PrometheusAgent",
+            "volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]",
+            "volumes",
+            "v is one claim",
         ),
     ] {
         let plan = plan_of(kind, &format!("{LEAST}{spec}\n"));
@@ -217,6 +230,60 @@ fn what_is_lost_is_said_first() {
         ),
         "b"
     );
+}
+
+/// While both run, the Pods of the old one and the new ones must fit on the same nodes.
+#[test]
+fn old_and_new_pods_do_not_keep_each_other_off_their_nodes() {
+    let required = |selector: &str| {
+        format!(
+            "podMetadata: {{labels: {{part-of: kube, team: a}}}}\naffinity: {{nodeAffinity: {{some: thing}}, podAntiAffinity: \
+             {{requiredDuringSchedulingIgnoredDuringExecution: [{{labelSelector: {selector}, topologyKey: t}}]}}}}"
+        )
+    };
+    for (selector, carried, kept_off) in [
+        ("{matchLabels: {part-of: kube}}", &["team"][..], false),
+        ("{matchExpressions: [{key: team, operator: In, values: [a]}]}", &["part-of"], false),
+        ("{matchExpressions: [{key: team, operator: Exists}]}", &["part-of"], false),
+        ("{matchLabels: {app.kubernetes.io/name: prometheus-agent}}", &["part-of", "team"], false),
+        // The new Pods have these by themselves.
+        ("{matchLabels: {app.kubernetes.io/instance: k8s}}", &["part-of", "team"], true),
+        ("{matchExpressions: [{key: x, operator: DoesNotExist}]}", &["part-of", "team"], true),
+        ("{}", &["part-of", "team"], true),
+    ] {
+        let plan = plan(&required(selector));
+        for file in [File::NODES, File::COMPLEMENT] {
+            let pod = at(object(&plan, file), &["spec", "template"]);
+            let labels = at(pod, &["metadata", "labels"]);
+            let has: Vec<&str> = ["part-of", "team"]
+                .into_iter()
+                .filter(|label| labels.get(label).is_some())
+                .collect();
+            assert_eq!(has, carried, "{file}: {selector}");
+            assert!(!pod.to_string().contains("podAntiAffinity"), "{file}: {selector}");
+        }
+        let complement = object(&plan, File::COMPLEMENT);
+        at(complement, &["spec", "template", "spec", "affinity", "nodeAffinity"]);
+        assert_eq!(notes_on(&plan, "podMetadata").len(), 2 - carried.len(), "{selector}");
+        let first = notes_on(&plan, "affinity").iter().any(|note| note.weight == Weight::First);
+        assert_eq!(first, kept_off, "{selector}");
+    }
+    let preferred = required("{}").replace("required", "preferred");
+    assert_eq!(notes_on(&plan(&preferred), "affinity").len(), 1);
+}
+
+#[test]
+fn what_is_off_is_not_said_to_be_lost() {
+    let plan = plan("hostNetwork: false\nenableOTLPReceiver: false");
+    assert!(notes_on(&plan, "hostNetwork").is_empty());
+    assert!(notes_on(&plan, "enableOTLPReceiver").is_empty());
+}
+
+#[test]
+fn what_has_no_name() {
+    let text = "{apiVersion: monitoring.coreos.com/v1, kind: PrometheusAgent, spec: {}}";
+    let error = Old::read(&Manifest::read("f", text).unwrap()[0], None).unwrap_err().to_string();
+    assert_eq!(error, "f:1: PrometheusAgent: metadata.name is missing: write it into the file");
 }
 
 #[test]
@@ -278,7 +345,55 @@ fn series_keep_their_labels_but_for_the_replica() {
     assert_eq!(notes_on(&plan(""), "replicaExternalLabelName").len(), 1);
     let without = plan("replicaExternalLabelName: ''");
     assert_eq!(notes_on(&without, "replicaExternalLabelName").len(), 0);
-    assert!(!without.steps().contains("unless ignoring"), "nothing tells old from new");
+    let steps = without.steps();
+    assert!(!steps.contains("unless ignoring"), "nothing tells old from new");
+    let (query, next) = (
+        steps.find("\n    count by (job) (up{prometheus=\"mon/k8s\"})\n").unwrap(),
+        steps.find("### old-off").unwrap(),
+    );
+    assert!(query < next, "{steps}");
+}
+
+/// What is written in the steps is what is there.
+#[test]
+fn what_is_looked_at_before_the_old_one_ends() {
+    for (kind, spec, expected) in [
+        ("PrometheusAgent", "", "/pods/{}:9090/proxy/metrics'"),
+        ("Prometheus", "routePrefix: /a/", "/pods/{}:9090/proxy/a/metrics'"),
+        ("PrometheusAgent", "web: {tlsConfig: {}}", "/pods/https:{}:9090/proxy/metrics'"),
+    ] {
+        let steps = plan_of(kind, &format!("{LEAST}{spec}")).steps();
+        let line = steps.lines().find(|line| line.contains(expected));
+        let line = line.unwrap_or_else(|| panic!("{expected}: {steps}"));
+        assert!(line.contains("-l operator.prometheus.io/name=k8s,"), "{line}");
+        assert!(line.contains("prometheus_remote_storage_samples_pending"), "{line}");
+        assert!(steps.contains("`nodelocal-sd check --live out`"), "{steps}");
+    }
+}
+
+/// A step cannot read standard input again.
+#[test]
+fn what_was_read_from_standard_input_is_to_be_given_again() {
+    let settings = Settings { image: String::new(), folder: "out".to_owned(), command: None };
+    let manifest = manifest("PrometheusAgent", LEAST);
+    let plan = Plan::new(Old::read(&manifest, None).unwrap(), &settings);
+    for (steps, text) in [(&plan.there, plan.steps()), (&plan.back, plan.back())] {
+        assert_eq!((steps[0].id, &*steps[0].commands), ("files", &[][..]));
+        assert!(text.contains("not in out yet, give the same once more"), "{text}");
+        assert!(!text.contains("$ nodelocal-sd"), "{text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("old.yaml");
+    let text = "{apiVersion: monitoring.coreos.com/v1, kind: Prometheus, metadata: {name: k8s, namespace: mon}, \
+        spec: {remoteWrite: [{url: a}], probeSelector: {}}}";
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_nodelocal-sd"))
+        .args(["migrate", "--from", "-"])
+        .stdin(std::fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    let stream = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && !stream.contains("$ nodelocal-sd"), "{stream}");
 }
 
 /// Others may send to the same receiver.
@@ -365,8 +480,7 @@ fn two_agents_have_no_role_in_common() {
     let roles = |namespace: &str, name: &str| -> BTreeSet<String> {
         let text = manifest("PrometheusAgent", LEAST);
         let manifest = Manifest { namespace: namespace.to_owned(), name: name.to_owned(), ..text };
-        let settings =
-            Settings { image: String::new(), folder: String::new(), command: String::new() };
+        let settings = Settings { image: String::new(), folder: String::new(), command: None };
         let plan = Plan::new(Old::read(&manifest, None).unwrap(), &settings);
         let roles = plan.files[0].objects.iter();
         let roles = roles.filter(|object| text_at(object, &["kind"]) == "ClusterRole");
@@ -570,8 +684,7 @@ fn the_replicas_of_before_are_remembered() {
              {{nodelocal-sd/replicas: {remembered}}}}}, spec: {{replicas: 0, serviceMonitorSelector: {{}}, remoteWrite: [{{url: 'http://r'}}]}}}}"
         );
         let after = Old::read(&Manifest::read("f", &text).unwrap()[0], None).unwrap();
-        let settings =
-            Settings { image: String::new(), folder: String::new(), command: String::new() };
+        let settings = Settings { image: String::new(), folder: String::new(), command: None };
         assert_eq!(patch(&Plan::new(after, &settings), true), on);
     }
 }
@@ -620,7 +733,13 @@ async fn a_file_is_read_and_a_folder_written() {
         (
             text.to_owned(),
             &["--kind", "prometheusagent"],
-            "no PrometheusAgent and no Prometheus in it",
+            "there is no PrometheusAgent in it, only Prometheus mon/k8s",
+        ),
+        ("# nothing".to_owned(), &[], "no Prometheus in it, and nothing else"),
+        (
+            format!("{text}---\n").replace("Prometheus", "Service").repeat(5),
+            &[],
+            "only Service mon/k8s, Service mon/k8s, Service mon/k8s, 2 more",
         ),
         (text.replace("url: a", "url: [a"), &[], "not valid YAML"),
     ] {
