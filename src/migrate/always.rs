@@ -4,7 +4,7 @@ use super::fields::{self, LABELS};
 use super::names::{INSTANCE, Names};
 use super::notes::{Note, Weight};
 use super::old::{Kind, Old};
-use super::plan::Settings;
+use super::settings::Settings;
 
 /// An image without a registry, as the manifests have it.
 const NO_IMAGE: &str = "nodelocal-sd";

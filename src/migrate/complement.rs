@@ -3,7 +3,7 @@
 use super::edit::{at, items, name, set, texts};
 use super::names::Names;
 use super::old::Old;
-use super::plan::Settings;
+use super::settings::Settings;
 use super::{affinity, daemonset, pods};
 use crate::yaml::Yaml;
 

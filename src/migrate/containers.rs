@@ -1,9 +1,9 @@
 //! Containers of the old one's own, and what it changes in the operator's.
 
 use super::edit::{at, items, name, push};
+use super::file::File;
 use super::notes::{Note, Weight};
 use super::old::Old;
-use super::plan::File;
 use crate::yaml::Yaml;
 
 /// Lists of a container whose items have names, and what an item is told by: another item is added, as the

@@ -4,8 +4,8 @@ use super::edit::{at, items, name, push, set, string};
 use super::names::{INSTANCE, Names};
 use super::notes::Note;
 use super::old::Old;
-use super::plan::Settings;
 use super::pods;
+use super::settings::Settings;
 use crate::yaml::{self, Yaml};
 
 const TEMPLATE: &str = include_str!("../../manifests/daemonset/daemonset.yaml");

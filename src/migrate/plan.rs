@@ -1,22 +1,12 @@
 //! The plan: manifests, what became of each field, and the steps.
 
+use super::file::File;
 use super::names::Names;
 use super::notes::Note;
 use super::old::Old;
+use super::settings::Settings;
 use super::steps::Step;
 use super::{always, complement, daemonset, fields, rights, shadow, steps};
-use crate::yaml::Yaml;
-
-/// What is not the old agent's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The sidecar's image.
-    pub image: String,
-    /// The folder of the files, as a shell reads it.
-    pub folder: String,
-    /// The command that writes them, if it can be run again: not if the old one was read from standard input.
-    pub command: Option<String>,
-}
 
 /// A plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,28 +23,6 @@ pub struct Plan {
     pub there: Vec<Step>,
     /// The way back.
     pub back: Vec<Step>,
-}
-
-/// A file of manifests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// Its name.
-    pub name: &'static str,
-    /// What is in it.
-    pub objects: Vec<Yaml>,
-}
-
-// === impl File ===
-
-impl File {
-    /// Account, roles, and what belongs to all Pods.
-    pub const RIGHTS: &str = "1-rights.yaml";
-    /// The shadow.
-    pub const SHADOW: &str = "2-shadow.yaml";
-    /// The DaemonSet.
-    pub const NODES: &str = "3-nodes.yaml";
-    /// The complement.
-    pub const COMPLEMENT: &str = "4-complement.yaml";
 }
 
 // === impl Plan ===

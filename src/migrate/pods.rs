@@ -5,7 +5,7 @@ use super::edit::{at, items, name, overlay, plain, push, set, string, texts};
 use super::names::Names;
 use super::notes::{Note, Weight};
 use super::old::Old;
-use super::plan::Settings;
+use super::settings::Settings;
 use super::{affinity, arguments, image};
 use crate::yaml::Yaml;
 

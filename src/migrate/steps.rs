@@ -4,9 +4,10 @@
 //! take their targets for ones of nodes without an agent. Back: the same from the end.
 
 use super::complement::AGENT_DELAY;
+use super::file::File;
 use super::names::Names;
 use super::old::{Kind, Old, REPLICAS, UNSET};
-use super::plan::{File, Settings};
+use super::settings::Settings;
 use super::shadow;
 use crate::config;
 use crate::yaml::Yaml;

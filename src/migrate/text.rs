@@ -1,7 +1,8 @@
 //! The plan as text: manifests as YAML, what to do as Markdown.
 
+use super::file::File;
 use super::notes::Weight;
-use super::plan::{File, Plan};
+use super::plan::Plan;
 use super::steps::Step;
 use std::fmt::Write as _;
 

@@ -30,12 +30,12 @@ pub struct Manifests {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A file or folder cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {reason}", path.display())]
     Read {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A document is no YAML.
     #[error("{}, document {document}: not YAML", path.display())]
@@ -149,7 +149,7 @@ impl Manifests {
 
 /// Notes the files at and below `path`. A file that is named itself may have any name.
 fn stamp(path: &Path, named: bool, stamps: &mut Stamps) -> Result<(), ManifestError> {
-    let failed = |source| ManifestError::Read { path: path.to_owned(), source };
+    let failed = |reason| ManifestError::Read { path: path.to_owned(), reason };
     let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
         for entry in fs::read_dir(path).map_err(failed)? {
@@ -169,7 +169,7 @@ fn is_manifest(path: &Path) -> bool {
 
 /// Adds the objects of one file.
 fn read(path: &Path, objects: &mut Objects) -> Result<(), ManifestError> {
-    let failed = |source| ManifestError::Read { path: path.to_owned(), source };
+    let failed = |reason| ManifestError::Read { path: path.to_owned(), reason };
     let mut file = fs::File::open(path).map_err(failed)?;
     // The limits against hostile documents are for strangers' files, not for one's own.
     let options = serde_saphyr::options! { budget: None };

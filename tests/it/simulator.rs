@@ -608,7 +608,8 @@ fn wrong_manifests_are_named() {
     }
     let missing = Path::new("/nonexistent/x");
     let error = Manifests::load(Simulator::new(), missing).unwrap_err();
-    assert_eq!(error.to_string(), "read /nonexistent/x");
+    let reason = "No such file or directory (os error 2)";
+    assert_eq!(chain(&error), format!("/nonexistent/x cannot be read: {reason}"));
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
