@@ -316,7 +316,9 @@ fn build() -> PathBuf {
     let executable = std::env::current_exe().expect("this test has a path");
     let target = executable.ancestors().nth(3).expect("target/debug/deps/e2e");
     let copy = target.join("wrong-rules");
-    copy_folder(&root.join("src"), &copy.join("src"));
+    for folder in ["src", "manifests"] {
+        copy_folder(&root.join(folder), &copy.join(folder)); // the latter are included in the former
+    }
     // A name of its own, so that what cargo has built of the project stays what it is.
     for file in ["Cargo.toml", "Cargo.lock"] {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
