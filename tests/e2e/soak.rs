@@ -60,8 +60,9 @@ pub(crate) fn random_changes_and_faults(plane: &ControlPlane) {
             processes.iter().zip(&places).map(|(process, (node, from))| process.at(node, *from));
         let fleet = Fleet::at(at.collect());
         for process in &processes {
-            for role in ["pod", "endpointslice", "endpoints", "node"] {
-                process.serves(role).await;
+            // With all that is asked for later: a first read amid faults may wait for its turn for minutes.
+            for question in [EVERYTHING, "endpointslice", "endpoints", "node"] {
+                process.serves(question).await;
             }
         }
 
@@ -90,6 +91,9 @@ pub(crate) fn random_changes_and_faults(plane: &ControlPlane) {
         assert!(!grown, "SEED={seed}: memory grows: {first:?} to {last:?} KiB");
     });
 }
+
+/// What reads all kinds of owners, and Namespaces.
+const EVERYTHING: &str = "pod?attach=namespace&attach=deployment&attach=cronjob";
 
 /// Changes while something fails.
 async fn suffer(proxy: &Proxy, processes: &[Process], api: &Api, rng: &mut Rng) {
