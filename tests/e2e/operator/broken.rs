@@ -47,20 +47,32 @@ pub(crate) async fn leaves_a_running_agent_alone(world: &World, pod: &mut Pod) {
     let binding = world.plane.kubectl(&[&["get", "-o", "json"], &rights[..]].concat());
     world.plane.kubectl(&[&["delete"], &rights[..]].concat());
     pod.kill(SIDECAR).await;
+    let saved = pod.folder_of_flag(SIDECAR, "--state-dir").join("objects.gz");
+    fs::remove_file(&saved).expect("its state was saved");
     pod.start_container(SIDECAR);
     refreshes_fail().await;
-    kept("it may read nothing: 403").await;
+    kept("it may read nothing: 403, and no state was saved").await;
     restore(world, &binding).await;
     // By itself it would ask once a minute or two, as `least_privilege` has it.
     pod.kill(SIDECAR).await;
     pod.start_container(SIDECAR);
     recovers(&had).await;
 
+    eventually("its state is saved", async || match saved.exists() {
+        true => Ok(()),
+        false => Err("not yet".to_owned()),
+    })
+    .await;
     world.plane.kill_api_server();
     pod.kill(SIDECAR).await;
     pod.start_container(SIDECAR);
+    refreshes().await;
+    kept("it starts while there is no API server, from its saved state").await;
+    pod.kill(SIDECAR).await;
+    fs::remove_file(&saved).expect("it is still there");
+    pod.start_container(SIDECAR);
     refreshes_fail().await;
-    kept("it starts while there is no API server").await;
+    kept("it starts while there is no API server, and no state was saved").await;
     world.plane.start_api_server();
     recovers(&had).await;
 

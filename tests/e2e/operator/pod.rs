@@ -268,6 +268,21 @@ impl Pod {
         self.volume_where(container, |mount| mount["readOnly"] != true && ends(mount))
     }
 
+    /// The folder of the volume that a flag of a container names.
+    pub(crate) fn folder_of_flag(&self, container: &str, flag: &str) -> PathBuf {
+        let of = self.container(container);
+        let arguments = of["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
+        let mut given =
+            arguments.filter_map(|argument| argument.strip_prefix(flag)?.strip_prefix('='));
+        let path = Path::new(given.next().expect("it is given"));
+        let mounts = of["volumeMounts"].as_array().expect("mounts").iter();
+        let mut below = mounts.filter_map(|mount| {
+            let rest = path.strip_prefix(mount["mountPath"].as_str()?).ok()?;
+            Some(self.volume(mount["name"].as_str()?).join(rest))
+        });
+        below.next().expect("it is in a volume")
+    }
+
     fn volume_where(&self, container: &str, such: impl Fn(&Value) -> bool) -> String {
         let of = self.container(container);
         let mounts = of["volumeMounts"].as_array().expect("mounts");
