@@ -10,6 +10,7 @@ use super::pod::Pod;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 const SIDECAR: &str = "nodelocal-sd";
 const SHADOW: &str = "/etc/nodelocal-sd/shadow";
@@ -24,6 +25,8 @@ pub(crate) async fn leaves_a_running_agent_alone(world: &World, pod: &mut Pod) {
         assert_eq!(targets().await, had, "{what}");
     };
 
+    let saved = pod.folder_of_flag(SIDECAR, "--state-dir").join("objects.gz");
+    is_saved(&saved).await;
     pod.kill(SIDECAR).await;
     refreshes_fail().await;
     kept("it is gone").await;
@@ -47,7 +50,6 @@ pub(crate) async fn leaves_a_running_agent_alone(world: &World, pod: &mut Pod) {
     let binding = world.plane.kubectl(&[&["get", "-o", "json"], &rights[..]].concat());
     world.plane.kubectl(&[&["delete"], &rights[..]].concat());
     pod.kill(SIDECAR).await;
-    let saved = pod.folder_of_flag(SIDECAR, "--state-dir").join("objects.gz");
     fs::remove_file(&saved).expect("its state was saved");
     pod.start_container(SIDECAR);
     refreshes_fail().await;
@@ -58,11 +60,7 @@ pub(crate) async fn leaves_a_running_agent_alone(world: &World, pod: &mut Pod) {
     pod.start_container(SIDECAR);
     recovers(&had).await;
 
-    eventually("its state is saved", async || match saved.exists() {
-        true => Ok(()),
-        false => Err("not yet".to_owned()),
-    })
-    .await;
+    is_saved(&saved).await;
     world.plane.kill_api_server();
     pod.kill(SIDECAR).await;
     pod.start_container(SIDECAR);
@@ -160,6 +158,12 @@ async fn restore(world: &World, object: &str) {
 async fn ready() {
     let url = format!("{PROMETHEUS}/-/ready");
     eventually("Prometheus is ready", || async { get(&url).await }).await;
+}
+
+/// Waits until what the sidecar knows is on disk.
+async fn is_saved(state: &Path) {
+    let look = async || if state.exists() { Ok(()) } else { Err("not yet".to_owned()) };
+    eventually("its state is saved", look).await;
 }
 
 /// Waits until the sidecar answers there.
