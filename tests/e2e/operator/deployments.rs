@@ -468,7 +468,8 @@ fn address(number: u8) -> String {
     format!("10.231.0.{number}")
 }
 
-fn app(name: &str, ip: &str, node: &str) -> Value {
+/// A Pod of the shop with an exporter.
+pub(crate) fn app(name: &str, ip: &str, node: &str) -> Value {
     let app = name.split('-').next().expect("a name");
     json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": SHOP, "labels": {"app": app}},

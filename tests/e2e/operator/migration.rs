@@ -12,6 +12,7 @@ use super::super::support::http::{eventually, get};
 use super::super::support::prometheus::{Prometheus, binaries};
 use super::super::whole_path::{PORT, exporter};
 use super::corpus::{Certificates, referenced};
+use super::deployments::{SHOP, app};
 use super::install::{Operator, schema};
 use super::roles::Roles;
 use nodelocal_sd::migrate::{FIELDS, Twice};
@@ -28,7 +29,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 const MONITORING: &str = "monitoring";
-const SHOP: &str = "shop";
 /// What is scraped: the numbers of those on nodes, and of those that belong to none.
 const ON_NODES: [(u8, &str, usize); 5] =
     [(1, "web-1", 0), (2, "web-2", 0), (3, "web-3", 1), (4, "batch-1", 2), (5, "batch-2", 0)];
@@ -394,14 +394,4 @@ fn target_of(number: u8) -> String {
 
 fn address(number: u8) -> String {
     format!("10.232.0.{number}")
-}
-
-fn app(name: &str, ip: &str, node: &str) -> Value {
-    let app = name.split('-').next().expect("a name");
-    json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": SHOP, "labels": {"app": app}},
-        "spec": {"nodeName": node, "terminationGracePeriodSeconds": 0,
-            "containers": [{"name": "c", "image": "i", "ports": [{"name": "metrics", "containerPort": PORT}]}]},
-        "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
-            "conditions": [{"type": "Ready", "status": "True"}]}})
 }
