@@ -12,6 +12,8 @@
 mod encode;
 mod file;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod header;
 mod keeper;
 

@@ -63,6 +63,20 @@ impl Api {
         self.send("DELETE", path, "application/json", &json!({})).await;
     }
 
+    /// Deletes all objects of a list at once, terminating ones and their finalizers too.
+    pub(crate) async fn delete_all(&self, list: &str) {
+        for object in self.get(list).await["items"].as_array().expect("a list") {
+            if let (Some(name), Some(_)) =
+                (object["metadata"]["name"].as_str(), object["metadata"].get("finalizers"))
+            {
+                let none = json!({"metadata": {"finalizers": null}});
+                self.patch(&format!("{list}/{name}"), &none).await;
+            }
+        }
+        let at_once = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
+        self.send("DELETE", list, "application/json", &at_once).await;
+    }
+
     /// Posts to a path that is no list.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         self.send("POST", path, "application/json", body).await

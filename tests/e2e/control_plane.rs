@@ -6,7 +6,7 @@
 //! ends when the test is killed. The signal follows the thread that started the process, which is
 //! why a control plane is started on the main thread.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// The token of an administrator, until it is rotated.
@@ -314,12 +314,12 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
 
 /// An authority, a server certificate for loopback, and a key that signs tokens of accounts.
 fn write_certificates(folder: &Path) {
-    let mut authority = CertificateParams::default();
+    let mut authority = of_these_years(CertificateParams::default());
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = || KeyPair::generate().expect("a key");
     let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
     let names = ["localhost", "127.0.0.1", "api.test"].map(str::to_owned).to_vec();
-    let server = CertificateParams::new(names).expect("good names");
+    let server = of_these_years(CertificateParams::new(names).expect("good names"));
     let server_key = key();
     let certificate = server.signed_by(&server_key, &authority).expect("a certificate");
     write(folder, "ca.crt", &authority.pem());
@@ -328,6 +328,20 @@ fn write_certificates(folder: &Path) {
     let accounts = key();
     write(folder, "accounts.key", &accounts.serialize_pem());
     write(folder, "accounts.pub", &accounts.public_key_pem());
+}
+
+/// As those of a real cluster, for whose clients the clock matters; the default is valid for millennia.
+fn of_these_years(mut certificate: CertificateParams) -> CertificateParams {
+    let year = year_now();
+    certificate.not_before = date_time_ymd(year - 1, 1, 1);
+    certificate.not_after = date_time_ymd(year + 2, 1, 1);
+    certificate
+}
+
+/// Or, in the last days of one, the next.
+pub(crate) fn year_now() -> i32 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970");
+    1970 + i32::try_from(since.as_secs() / (365 * 24 * 60 * 60)).expect("a few")
 }
 
 fn write(folder: &Path, name: &str, text: &str) {

@@ -26,6 +26,7 @@ mod process;
 #[expect(dead_code, reason = "shared with the measurements, which read its counts")]
 mod proxy;
 mod random_cluster;
+mod restarted;
 mod shrink;
 mod soak;
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
@@ -33,6 +34,8 @@ mod soak;
 mod support;
 mod whole_path;
 mod wire;
+mod wrong_code;
+mod wrong_faults;
 mod wrong_rules;
 
 use control_plane::ControlPlane;
@@ -44,7 +47,7 @@ use std::sync::Arc;
 type Test = fn(&ControlPlane);
 
 /// The longest first; they run two at a time.
-const TESTS: [(&str, Test); 21] = [
+const TESTS: [(&str, Test); 22] = [
     ("differential::random_clusters", differential::random_clusters),
     ("outage::of_the_api_server", outage::of_the_api_server),
     ("soak::random_changes_and_faults", soak::random_changes_and_faults),
@@ -54,6 +57,7 @@ const TESTS: [(&str, Test); 21] = [
     ("operator::migration_leaves_no_gap", operator::migration_leaves_no_gap),
     ("operator::renders_what_nodes_can_use", operator::renders_what_nodes_can_use),
     ("wire::faults", wire::faults),
+    ("wrong_faults::turn_rows_red", wrong_faults::turn_rows_red),
     ("whole_path::from_pods_to_remote_write", whole_path::from_pods_to_remote_write),
     (
         "least_privilege::each_right_is_needed_and_enough",

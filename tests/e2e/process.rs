@@ -8,6 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// A sidecar that runs; ends when it is dropped.
 pub(crate) struct Process {
@@ -22,12 +24,33 @@ pub(crate) struct Process {
 impl Process {
     /// Starts one for that node.
     pub(crate) fn start(kubeconfig: &Path, node: &str, from: EndpointsFrom) -> Self {
-        Self::start_by(
-            Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]),
-            kubeconfig,
-            node,
-            from,
-        )
+        Self::start_with(&[], kubeconfig, node, from)
+    }
+
+    /// Starts one with these variables.
+    pub(crate) fn start_with(
+        variables: &[(&str, &str)],
+        kubeconfig: &Path,
+        node: &str,
+        from: EndpointsFrom,
+    ) -> Self {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).envs(variables.iter().copied());
+        Self::start_by(&mut command, kubeconfig, node, from)
+    }
+
+    /// One whose clock is as far off as that file says, from when it says so.
+    pub(crate) fn start_with_clock(kubeconfig: &Path, node: &str, clock: &Path) -> Self {
+        let library = std::env::var_os("LIBFAKETIME").expect("LIBFAKETIME names libfaketime.so.1");
+        let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let variables = [
+            ("LD_PRELOAD", &*path(library.as_ref())),
+            ("FAKETIME_TIMESTAMP_FILE", &*path(clock)),
+            ("FAKETIME_NO_CACHE", "1"),
+            // No clock that jumps in reality moves the one that delays are measured by.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ];
+        Self::start_with(&variables, kubeconfig, node, EndpointsFrom::default())
     }
 
     /// One that finds the addresses of names in that file only.
@@ -40,15 +63,11 @@ impl Process {
 
     fn start_by(command: &mut Command, kubeconfig: &Path, node: &str, from: EndpointsFrom) -> Self {
         let [listen, admin] = free_ports();
-        command.args([env!("CARGO_BIN_EXE_nodelocal-sd"), "run", "--node-name", node]);
-        command.arg(format!("--listen=127.0.0.1:{listen}"));
-        command.arg(format!("--admin-listen=127.0.0.1:{admin}"));
-        command.arg(format!("--kubeconfig={}", kubeconfig.display()));
+        runs(command, kubeconfig, node, [listen, admin]);
         command.arg(match from {
             EndpointsFrom::Slices => "--endpoints-from=slices",
             EndpointsFrom::Pods(_) => "--foreign-slices=all",
         });
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self {
             url: format!("http://127.0.0.1:{listen}"),
             admin: format!("http://127.0.0.1:{admin}"),
@@ -91,6 +110,20 @@ impl Process {
             .expect("a number of KiB")
     }
 
+    /// The year that it has, by the Date of an answer.
+    pub(crate) async fn year(&self) -> i32 {
+        let address = self.url.strip_prefix("http://").expect("our own URL");
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it answers");
+        let date = answer.lines().find_map(|line| line.strip_prefix("date: "));
+        // Such as: Sat, 28 Nov 2026 22:55:38 GMT
+        let year = date.and_then(|date| date.split(' ').nth(3)?.parse().ok());
+        year.unwrap_or_else(|| panic!("no year: {answer}"))
+    }
+
     /// All requests to the API server that have ended.
     pub(crate) async fn requests(&self) -> u64 {
         requests(&self.admin).await
@@ -102,6 +135,16 @@ impl Drop for Process {
         let _ = self.child.kill(); // one that has ended by itself is as good
         let _ = self.child.wait();
     }
+}
+
+/// Adds the program, its node, its listeners and its API server to a command.
+pub(crate) fn runs(command: &mut Command, kubeconfig: &Path, node: &str, ports: [u16; 2]) {
+    let [listen, admin] = ports;
+    command.args([env!("CARGO_BIN_EXE_nodelocal-sd"), "run", "--node-name", node]);
+    command.arg(format!("--listen=127.0.0.1:{listen}"));
+    command.arg(format!("--admin-listen=127.0.0.1:{admin}"));
+    command.arg(format!("--kubeconfig={}", kubeconfig.display()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
 }
 
 async fn get_owned(url: String) -> Result<String, String> {

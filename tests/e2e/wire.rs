@@ -6,10 +6,11 @@
 
 use super::api::Api;
 use super::block_on;
-use super::control_plane::ControlPlane;
+use super::control_plane::{ControlPlane, year_now};
 use super::oracle::discovered;
 use super::process::{Process, requests};
 use super::proxy::{Proxy, Wire};
+use super::restarted::Restarted;
 use super::support::http::get;
 use super::support::served::Served;
 use nodelocal_sd::index::EndpointsFrom;
@@ -51,6 +52,12 @@ const WIRES: [(&str, Wire); 12] = [
 ];
 const NO_NAME: &str = "the API server's name is unknown";
 const STOPPED: &str = "SIGSTOP";
+const NO_MEMORY: &str = "memory runs out, and every start again fails";
+/// With the offset in the notation of libfaketime.
+const CLOCKS: [(&str, &str); 2] =
+    [("the clock jumps ten years ahead", "+3650d"), ("the clock jumps ten years back", "-3650d")];
+/// No offset.
+const RIGHT_CLOCK: &str = "+0";
 
 pub(crate) fn faults(plane: &ControlPlane) {
     block_on(async {
@@ -82,22 +89,46 @@ pub(crate) fn faults(plane: &ControlPlane) {
         subjects.push(Subject::new(NO_NAME, process.url.clone(), By::Name(hosts, proxy, process)));
         let process = Process::start(&plane.kubeconfig(), NODE, EndpointsFrom::default());
         subjects.push(Subject::new(STOPPED, process.url.clone(), By::Signal(process)));
+        for (number, (name, offset)) in CLOCKS.into_iter().enumerate() {
+            let proxy = Proxy::before(&plane.url).await;
+            let kubeconfig = folder.path().join(format!("clock-{number}"));
+            plane.write_kubeconfig(&kubeconfig, &proxy.url);
+            let clock = folder.path().join(format!("offset-{number}"));
+            std::fs::write(&clock, RIGHT_CLOCK).unwrap();
+            let process = Process::start_with_clock(&kubeconfig, NODE, &clock);
+            let url = process.url.clone();
+            subjects.push(Subject::new(name, url, By::Clock(offset, clock, proxy, process)));
+        }
+        let restarted = Restarted::start(plane.kubeconfig(), NODE);
+        subjects.push(Subject::new(NO_MEMORY, restarted.url(), By::Memory(restarted)));
 
         let before: BTreeSet<String> = (0..PODS).map(name_of).collect();
         become_right(&mut subjects, &BTreeSet::new(), &before, Duration::from_secs(60)).await;
-        subjects.iter().for_each(|subject| subject.by.begin());
+        for subject in &subjects {
+            if let By::Memory(restarted) = &subject.by {
+                restarted.has_saved().await;
+            }
+        }
+        subjects.iter_mut().for_each(|subject| subject.by.begin());
         api.delete(&format!("/api/v1/namespaces/{NODE}/pods/{}", name_of(0))).await;
         api.create(pod(PODS)).await;
         let stay: BTreeSet<String> = (1..PODS).map(name_of).collect();
         let after: BTreeSet<String> = (1..=PODS).map(name_of).collect();
         let began = Instant::now();
         while began.elapsed() < LASTS {
-            for subject in &subjects {
+            for subject in &mut subjects {
                 subject.lost_none_of(&stay).await;
             }
             sleep(BETWEEN_LOOKS).await;
         }
-        subjects.iter().for_each(|subject| subject.by.end());
+        for Subject { name, by, .. } in &subjects {
+            // Back it works the same way; but the Date of hyper's answers never goes back.
+            if let By::Clock("+3650d", .., process) = by {
+                let apart = process.year().await.abs_diff(year_now());
+                assert!(apart > 8, "{name}: the clock is {apart} years off");
+            }
+        }
+        subjects.iter_mut().for_each(|subject| subject.by.end());
         become_right(&mut subjects, &stay, &after, SOON).await;
         for Subject { name, right_after, by, .. } in &subjects {
             let requests = by.requests().await;
@@ -164,6 +195,10 @@ enum By {
     /// The file with its names. Who is connected needs no name, so connections break too.
     Name(PathBuf, Proxy, Process),
     Signal(Process),
+    /// What the file with the offset says, whom certificates are not valid for then. Connections break too: who
+    /// is connected checks none.
+    Clock(&'static str, PathBuf, Proxy, Process),
+    Memory(Restarted),
 }
 
 // === impl Subject ===
@@ -182,7 +217,8 @@ impl Subject {
         Ok(discovered(&answer).into_iter().filter_map(|mut target| target.remove(name)).collect())
     }
 
-    async fn lost_none_of(&self, stay: &BTreeSet<String>) {
+    async fn lost_none_of(&mut self, stay: &BTreeSet<String>) {
+        self.by.look();
         if let Ok(pods) = self.pods().await {
             assert!(stay.is_subset(&pods), "{}: lost {:?}", self.name, stay - &pods);
         }
@@ -192,7 +228,7 @@ impl Subject {
 // === impl By ===
 
 impl By {
-    fn begin(&self) {
+    fn begin(&mut self) {
         match self {
             Self::Wire(wire, proxy, _) => proxy.becomes(*wire),
             Self::Name(hosts, proxy, _) => {
@@ -201,14 +237,32 @@ impl By {
                 proxy.mend();
             }
             Self::Signal(process) => process.signal(Signal::STOP),
+            Self::Clock(offset, clock, proxy, _) => {
+                std::fs::write(clock, offset).unwrap();
+                proxy.cut();
+                proxy.mend();
+            }
+            Self::Memory(restarted) => restarted.runs_out_of_memory(),
         }
     }
 
-    fn end(&self) {
+    /// What happens by itself, but for the test.
+    fn look(&mut self) {
+        if let Self::Memory(restarted) = self {
+            restarted.look();
+        }
+    }
+
+    fn end(&mut self) {
         match self {
             Self::Wire(_, proxy, _) => proxy.mend(),
             Self::Name(hosts, ..) => std::fs::write(hosts, HOSTS).unwrap(),
             Self::Signal(process) => process.signal(Signal::CONT),
+            Self::Clock(_, clock, ..) => std::fs::write(clock, RIGHT_CLOCK).unwrap(),
+            Self::Memory(restarted) => {
+                assert!(restarted.restarts > 10, "{} starts again failed", restarted.restarts);
+                restarted.has_memory();
+            }
         }
     }
 
@@ -217,7 +271,10 @@ impl By {
             Self::Wire(_, _, sidecar) => {
                 requests(&format!("http://{}", sidecar.admin_address())).await
             }
-            Self::Name(.., process) | Self::Signal(process) => process.requests().await,
+            Self::Name(.., process) | Self::Signal(process) | Self::Clock(.., process) => {
+                process.requests().await
+            }
+            Self::Memory(restarted) => requests(&restarted.admin()).await,
         }
     }
 }
@@ -234,6 +291,7 @@ async fn become_right(
     loop {
         let mut wrong = Vec::new();
         for subject in &mut *subjects {
+            subject.by.look();
             match subject.pods().await {
                 Ok(pods) if pods == *expected => {
                     subject.right_after.get_or_insert_with(|| began.elapsed());

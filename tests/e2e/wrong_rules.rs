@@ -1,7 +1,5 @@
 //! Whether the suite would notice: wrong rules are put into a copy of the code, one by one, and each must
 //! give an answer that differs from Prometheus'.
-//!
-//! The copy is built once, with all of them in it; a variable tells the sidecar which one to follow.
 
 #![expect(clippy::print_stderr, reason = "which rules were found, and by what")]
 
@@ -11,14 +9,11 @@ use super::differential::smallest;
 use super::oracle::{ALL_NODES, At, DERIVED, Fleet, Found, Oracle};
 use super::random_cluster::NODES;
 use super::support::http::{eventually, get};
+use super::wrong_code::{self, VARIABLE, WrongCode, WrongRule};
 use nodelocal_sd::index::EndpointsFrom;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-/// A rule, where it stands, what stands there, and what takes its place; in it, `WRONG` is whether the
-/// wrong rule is to be followed.
-type WrongRule = (&'static str, &'static str, &'static str, &'static str);
 
 const ENDPOINTSLICE: &str = "src/targets/role_endpointslice.rs";
 const ENDPOINTS: &str = "src/targets/role_endpoints.rs";
@@ -248,8 +243,6 @@ const RULES: [WrongRule; 34] = [
 /// A rule whose failing cluster is made smaller, to see that this works.
 const SHRUNK: &str = "a name covers an extra target";
 
-const VARIABLE: &str = "NODELOCAL_SD_WRONG_RULE";
-
 /// A sidecar of the copy; ends when it is dropped.
 struct Process(Child);
 
@@ -312,62 +305,10 @@ async fn first_difference(
 
 /// Puts the rules into a copy and builds it; the binary.
 fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let executable = std::env::current_exe().expect("this test has a path");
-    let target = executable.ancestors().nth(3).expect("target/debug/deps/e2e");
-    let copy = target.join("wrong-rules");
-    for folder in ["src", "manifests"] {
-        copy_folder(&root.join(folder), &copy.join(folder)); // the latter are included in the former
-    }
-    // A name of its own, so that what cargo has built of the project stays what it is.
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        let text = std::fs::read_to_string(root.join(file)).unwrap();
-        let text = text.replacen("name = \"nodelocal-sd\"", "name = \"nodelocal-sd-wrong\"", 2);
-        let (before, after) = text.split_once("[[test]]").unwrap_or((&text, ""));
-        let after = after.split_once("[profile.release]").map_or("", |(_, profiles)| profiles);
-        let profiles = if after.is_empty() { "" } else { "[profile.release]" };
-        write(&copy.join(file), &[before, profiles, after].concat());
-    }
-    for (rule, file, from, to) in RULES {
-        let path = copy.join(file);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.matches(from).count(), 1, "{rule}: {file} must have once:\n{from}");
-        let to = to.replace("WRONG", &format!("crate::wrong_rule(\"{rule}\")"));
-        std::fs::write(&path, text.replace(from, &to)).unwrap();
-    }
-    let library = copy.join("src/lib.rs");
-    let text = std::fs::read_to_string(&library).unwrap();
-    let told = format!(
-        "{text}\nfn wrong_rule(rule: &str) -> bool {{ std::env::var(\"{VARIABLE}\").is_ok_and(|told| told == rule) }}\n"
-    );
-    std::fs::write(library, told).unwrap();
-
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--offline", "--quiet", "--bin", "nodelocal-sd-wrong"])
-        .current_dir(&copy)
-        .env("CARGO_TARGET_DIR", target)
-        .output()
-        .expect("cargo can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join("debug/nodelocal-sd-wrong")
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-fn write(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
+    // The manifests are included in the code.
+    let copy = WrongCode::copy("wrong-rules", &["src", "manifests"], &RULES, "");
+    copy.cargo(&["build", "--quiet", "--bin", wrong_code::BINARY]);
+    copy.binary()
 }
 
 /// Sidecars of both modes that follow that rule.
