@@ -54,8 +54,10 @@ pub(crate) fn turn_rows_red(_: &ControlPlane) {
         let output = code.cargo_following(rule, &matrix, ("FAULTS", ROWS));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!output.status.success() && said.contains("1 failed"), "not found: {rule}\n{said}");
-        let words = said.lines().find(|line| line.contains("lost") || line.contains("promises"));
+        let such = |line: &&str| line.contains("lost after") || line.contains("promises more");
+        let words = said.lines().find(such);
         let words = words.unwrap_or_else(|| panic!("{rule} fails otherwise: {said}"));
+        let words: String = words.chars().take(150).collect();
         eprintln!("found: {rule} ({words})");
     }
 }
