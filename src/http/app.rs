@@ -1,5 +1,6 @@
 //! What all routes share.
 
+use super::long_poll::LongPoll;
 use crate::agent::AgentState;
 use crate::demand::Demand;
 use crate::index::Snapshots;
@@ -18,7 +19,8 @@ pub struct App {
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) demand: Arc<Demand>,
     pub(super) board: Arc<Board>,
-    pub(super) answers: Answers,
+    pub(super) answers: Arc<Answers>,
+    pub(super) long_poll: LongPoll,
     pub(super) compat: Compat,
     pub(super) agent: Option<Arc<AgentState>>,
     pub(super) keeper: Option<Arc<Keeper>>,
@@ -32,11 +34,14 @@ impl App {
     /// Serves that sidecar, and says how its agent's configuration is doing, if it has one.
     pub fn new(sidecar: &Sidecar, compat: Compat, agent: Option<Arc<AgentState>>) -> Self {
         let Sidecar { snapshots, demand, board, keeper, .. } = sidecar;
+        let answers = Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board));
+        let answers = Arc::new(answers);
         Self {
             snapshots: Arc::clone(snapshots),
             demand: Arc::clone(demand),
             board: Arc::clone(board),
-            answers: Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board)),
+            long_poll: LongPoll::new(Arc::clone(&answers)),
+            answers,
             compat,
             agent,
             keeper: keeper.clone(),

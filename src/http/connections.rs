@@ -1,8 +1,9 @@
 //! How many connections may be open, and which one makes room for the next.
 //!
-//! Only a connection without a request in flight is ever closed to make room, the one that has
-//! been so for the longest first. Prometheus opens a new connection then, at its next poll.
-//! Where all are busy, the next client waits in the queue of the kernel.
+//! Only a connection that nobody misses is closed to make room: one without a request in flight, the one that has
+//! been so for the longest first; if there is none, one whose request is held, the longest held first, and not before
+//! that has its answer. Prometheus opens a new connection then, at its next poll. Where all are
+//! busy, the next client waits in the queue of the kernel.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,9 +22,16 @@ struct Table {
     open: usize,
     /// Told to close, but still open.
     closing: usize,
-    /// Connections without a request in flight, by the moment since when.
-    idle: BTreeMap<u64, Arc<Notify>>,
+    /// Connections that can make room, and how to tell them to; the first is the first to go.
+    spare: BTreeMap<Since, Arc<Notify>>,
     moments: u64,
+}
+
+/// Why a connection can make room, and since which moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Since {
+    Idle(u64),
+    Held(u64),
 }
 
 /// One open connection; dropping it gives its place free.
@@ -31,14 +39,15 @@ struct Table {
 pub(super) struct Slot {
     connections: Arc<Connections>,
     close: Arc<Notify>,
+    answer: Arc<Notify>,
     place: Mutex<Place>,
 }
 
 #[derive(Debug)]
 struct Place {
     stage: Stage,
-    /// Its key among the idle ones.
-    idle_since: Option<u64>,
+    /// Its key among the spare ones. One that is no longer there has been told to go.
+    spare_since: Option<Since>,
 }
 
 /// What a connection is doing.
@@ -50,6 +59,8 @@ pub(super) enum Stage {
     Head,
     /// A request is being answered.
     Request,
+    /// Its answer is the one that the client has, and is kept until it changes.
+    Held,
     /// The answer is being written.
     Response,
 }
@@ -69,12 +80,13 @@ impl Connections {
         let close = Arc::new(Notify::new());
         let mut table = self.lock();
         table.open += 1;
-        let since = table.add_idle(Arc::clone(&close));
+        let since = table.add(Since::Idle, &close);
         drop(table);
         Slot {
             connections: Arc::clone(self),
             close,
-            place: Mutex::new(Place { stage: Stage::Idle, idle_since: Some(since) }),
+            answer: Arc::default(),
+            place: Mutex::new(Place { stage: Stage::Idle, spare_since: Some(since) }),
         }
     }
 
@@ -90,7 +102,7 @@ impl Connections {
             return true;
         }
         if table.open - table.closing >= self.limit
-            && let Some((_, oldest)) = table.idle.pop_first()
+            && let Some((_, oldest)) = table.spare.pop_first()
         {
             table.closing += 1;
             oldest.notify_one();
@@ -106,10 +118,11 @@ impl Connections {
 // === impl Table ===
 
 impl Table {
-    fn add_idle(&mut self, close: Arc<Notify>) -> u64 {
+    fn add(&mut self, since: fn(u64) -> Since, tell: &Arc<Notify>) -> Since {
         self.moments += 1;
-        self.idle.insert(self.moments, close);
-        self.moments
+        let since = since(self.moments);
+        self.spare.insert(since, Arc::clone(tell));
+        since
     }
 }
 
@@ -126,22 +139,36 @@ impl Slot {
         let mut place = self.place();
         place.stage = stage;
         let mut table = self.connections.lock();
-        match (stage, place.idle_since) {
-            // One that was told to close is no longer in the table, and stays out of it.
-            (Stage::Request, Some(since)) if table.idle.remove(&since).is_some() => {
-                place.idle_since = None;
+        let add: (fn(u64) -> Since, _) = match (stage, place.spare_since) {
+            // One that was told to go is no longer in the table, and stays out of it.
+            (Stage::Request | Stage::Response, Some(since)) => {
+                if table.spare.remove(&since).is_some() {
+                    place.spare_since = None;
+                }
+                return;
             }
-            (Stage::Idle, None) => {
-                place.idle_since = Some(table.add_idle(Arc::clone(&self.close)));
-                self.connections.changed.notify_one();
-            }
-            _ => {}
-        }
+            (Stage::Idle, None) => (Since::Idle, &self.close),
+            (Stage::Held, None) => (Since::Held, &self.answer),
+            _ => return,
+        };
+        place.spare_since = Some(table.add(add.0, add.1));
+        self.connections.changed.notify_one();
     }
 
-    /// Resolves when the connection must make room.
+    /// Resolves when the connection, which is idle, must make room.
     pub(super) async fn must_close(&self) {
         self.close.notified().await;
+    }
+
+    /// Resolves when the request, which is held, must be answered to make room.
+    pub(super) async fn must_answer(&self) {
+        self.answer.notified().await;
+    }
+
+    /// Whether the connection must end with the answer that is being written.
+    pub(super) fn is_told_to_go(&self) -> bool {
+        let since = self.place().spare_since;
+        since.is_some_and(|since| !self.connections.lock().spare.contains_key(&since))
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
@@ -151,11 +178,11 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let idle_since = self.place().idle_since;
+        let spare_since = self.place().spare_since;
         let mut table = self.connections.lock();
         table.open -= 1;
-        if let Some(since) = idle_since
-            && table.idle.remove(&since).is_none()
+        if let Some(since) = spare_since
+            && table.spare.remove(&since).is_none()
         {
             table.closing -= 1;
         }
@@ -200,6 +227,6 @@ mod tests {
         assert!(now_or_never(busy.must_close()).await.is_some());
         drop((busy, old, fourth));
         let table = connections.lock();
-        assert_eq!((table.open, table.closing, table.idle.len()), (0, 0, 0));
+        assert_eq!((table.open, table.closing, table.spare.len()), (0, 0, 0));
     }
 }

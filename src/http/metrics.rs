@@ -229,7 +229,15 @@ impl Collected {
         });
         counter(to, "queries", "http_sd queries answered", queries)?;
         let connections = [(Labels::new(), self.app.open_connections() as f64)];
-        gauge(to, "http_connections", "Open connections of the http_sd listener", connections)
+        gauge(to, "http_connections", "Open connections of the http_sd listener", connections)?;
+        let held = [(Labels::new(), self.app.long_poll.held() as f64)];
+        gauge(to, "http_held_requests", "Queries whose answer has not changed, and is held", held)?;
+        let ended = self
+            .app
+            .long_poll
+            .ended()
+            .map(|(outcome, count)| (vec![("outcome", outcome.name().to_owned())], count));
+        counter(to, "http_held_answers", "Answers that were held, by what ended that", ended)
     }
 
     fn counts(&self) -> Counts {

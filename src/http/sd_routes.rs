@@ -1,13 +1,13 @@
 //! The http_sd listener: `/sd/{role}`, the debug pages, and a page that says what there is.
 
 use super::app::App;
-use super::caller::{header, patience, refuse_query};
+use super::caller::{has, header, refuse_query};
 use super::debug;
 use super::host::means_us;
 use super::response::{self, Answer};
 use super::serve::Routes;
 use crate::sd::{self, Question};
-use http::header::{ETAG, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
+use http::header::{ETAG, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{StatusCode, Version};
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ const INDEX: &str = "\
 /sd/endpointslice   targets of role endpointslice
 /sd/endpoints       targets of role endpoints
 /sd/node            targets of role node
-  with namespace=, selector.ROLE.label=, selector.ROLE.field=, attach=, service=, port=, compat=
+  with namespace=, selector.ROLE.label=, selector.ROLE.field=, attach=, service=, port=, compat=, hold=
 
 /debug/targets?role=ROLE      the same, with the objects that each target came from
 /debug/unassigned             endpoints that belong to no node, of role endpointslice or of role=endpoints
@@ -84,10 +84,9 @@ impl HttpSd {
         let answer = match sd::parse(role, request.uri.query(), endpoints_from) {
             Ok(query) => {
                 let profile = self.0.compat.profile(&query, header(&request.headers, USER_AGENT));
+                let may_hold = query.hold;
                 let question = Question::new(query, profile);
-                let asked_in = request.uri.query().map_or(0, str::len);
-                let patience = patience(&request.headers);
-                match self.0.answers.answer(question, asked_in, patience).await {
+                match self.0.long_poll.answer(request, question, may_hold).await {
                     Ok(rendered) => deliver(&rendered, &request.headers),
                     Err(not_synced) => response::not_ready(not_synced.to_string()),
                 }
@@ -100,18 +99,13 @@ impl HttpSd {
 }
 
 fn deliver(rendered: &sd::Rendered, headers: &HeaderMap) -> Answer {
-    let known = header(headers, IF_NONE_MATCH);
-    let matches = |tag: &str| {
-        let tag = tag.trim();
-        tag == "*" || tag.trim_start_matches("W/") == &*rendered.etag
-    };
     let mut answer = response::json(rendered.body.clone());
-    if known.split(',').any(matches) {
+    if has(headers, rendered.tag) == Some(true) {
         // Prometheus never asks so; for it a 304 would be an error.
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         *answer.body_mut() = http_body_util::Full::default();
     }
-    if let Ok(etag) = HeaderValue::from_str(&rendered.etag) {
+    if let Ok(etag) = HeaderValue::from_str(&rendered.tag.to_string()) {
         answer.headers_mut().insert(ETAG, etag);
     }
     answer

@@ -1,9 +1,12 @@
 //! Accepting connections and answering on them until it is time to stop.
 
 use super::connections::{Connections, Slot, Stage};
+use super::conversation::Conversation;
+use super::listener::{Ends, Listener};
 use super::response::{self, Answer};
 use super::stream::TimedStream;
-use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -13,7 +16,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -24,7 +27,7 @@ pub trait Routes: Send + Sync + 'static {
     /// Answers a request that came in at `local`. The body is never read: nothing here takes one.
     fn answer(
         &self,
-        request: http::request::Parts,
+        request: request::Parts,
         local: SocketAddr,
     ) -> impl Future<Output = Answer> + Send;
 
@@ -81,7 +84,7 @@ impl Limits {
 
 /// Serves until `shutdown` completes, then answers what has been asked, and returns.
 pub async fn serve<R: Routes>(
-    listener: TcpListener,
+    mut listener: impl Listener,
     routes: Arc<R>,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
@@ -91,7 +94,7 @@ pub async fn serve<R: Routes>(
     let mut tasks = JoinSet::new();
     let accept = async {
         loop {
-            let (stream, slot) = accept(&listener, &connections).await;
+            let (stream, ends, slot) = accept(&mut listener, &connections).await;
             while tasks.try_join_next().is_some() {} // those that have ended
             let connection = Connection {
                 routes: Arc::clone(&routes),
@@ -102,7 +105,7 @@ pub async fn serve<R: Routes>(
             routes.connections(connections.open());
             let (routes, connections) = (Arc::clone(&routes), Arc::clone(&connections));
             tasks.spawn(async move {
-                connection.serve(stream).await;
+                connection.serve(stream, ends).await;
                 routes.connections(connections.open());
             });
         }
@@ -120,10 +123,13 @@ pub async fn serve<R: Routes>(
 }
 
 /// The next connection and its place among the others.
-async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpStream, Slot) {
+async fn accept<L: Listener>(
+    listener: &mut L,
+    connections: &Arc<Connections>,
+) -> (L::Stream, Ends, Slot) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, connections.admit().await),
+            Ok((stream, ends)) => return (stream, ends, connections.admit().await),
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -143,23 +149,26 @@ struct Connection<R> {
 // === impl Connection ===
 
 impl<R: Routes> Connection<R> {
-    async fn serve(self, stream: TcpStream) {
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, ends: Ends) {
         let Self { routes, limits, slot, stopping } = self;
-        let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
-            return; // gone already
-        };
-        let _ = stream.set_nodelay(true); // an answer is one write; waiting for more gains nothing
+        let Ends { local, peer } = ends;
         let stream = TimedStream::new(stream, Arc::clone(&slot), limits);
+        let conversation = Arc::new(Conversation::new(Arc::clone(&slot), stopping.clone()));
         let service = service_fn(|request: Request<Incoming>| {
             slot.set_stage(Stage::Request);
+            let mut request = request.into_parts().0;
+            request.extensions.insert(Arc::clone(&conversation));
             let (routes, slot, stopping) = (&routes, &slot, stopping.clone());
             async move {
-                let answer = tokio::select! {
+                let mut answer = tokio::select! {
                     biased;
-                    answer = routes.answer(request.into_parts().0, local) => answer,
+                    answer = routes.answer(request, local) => answer,
                     () = stopped(stopping) => response::not_ready("the sidecar is shutting down"),
                 };
                 slot.set_stage(Stage::Response);
+                if slot.is_told_to_go() {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(answer)
             }
         });

@@ -110,7 +110,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
             // Reading only notices here that the client hung up.
-            Stage::Request | Stage::Response => Poll::Pending,
+            Stage::Request | Stage::Held | Stage::Response => Poll::Pending,
         }
     }
 }

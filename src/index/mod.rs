@@ -11,6 +11,7 @@ mod excluded;
 mod needs;
 mod progress;
 mod publish;
+mod same;
 mod share;
 mod snapshot;
 mod state;

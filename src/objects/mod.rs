@@ -37,5 +37,5 @@ pub use slice::{
     Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,
     SliceOfNode, SlicePort,
 };
-pub use store::{InNamespace, ObjectKey, Store, Stored};
+pub use store::{InNamespace, ObjectKey, Store, Stored, is_same_in};
 pub use string_map::StringMap;

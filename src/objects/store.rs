@@ -1,6 +1,6 @@
 //! Objects by namespace and name, cheap to copy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,6 +54,23 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// Whether these namespaces (empty: all) are shared by both.
+pub fn is_same_in<T>(
+    one: &BTreeMap<Arc<str>, Arc<T>>,
+    other: &BTreeMap<Arc<str>, Arc<T>>,
+    namespaces: &BTreeSet<String>,
+) -> bool {
+    let is_same = |one: Option<&Arc<T>>, other: Option<&Arc<T>>| match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    if namespaces.is_empty() {
+        return one.len() == other.len()
+            && one.iter().all(|(name, objects)| is_same(Some(objects), other.get(name)));
+    }
+    namespaces.iter().all(|name| is_same(one.get(&**name), other.get(&**name)))
+}
+
 // === impl Store ===
 
 impl<T: Stored> Store<T> {
@@ -81,6 +98,11 @@ impl<T: Stored> Store<T> {
     /// The namespaces that have objects, in ascending order.
     pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<InNamespace<T>>)> {
         self.namespaces.iter()
+    }
+
+    /// Whether these namespaces (empty: all) are shared with `other`, so that nothing in them differs.
+    pub fn is_same_in(&self, other: &Self, namespaces: &BTreeSet<String>) -> bool {
+        is_same_in(&self.namespaces, &other.namespaces, namespaces)
     }
 
     /// How many objects there are.

@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 /// 110 Pods with two hundred labels each are about 1 MiB; so all questions of one Prometheus fit.
@@ -23,7 +24,7 @@ const CACHE_BYTES: usize = 32 << 20;
 
 /// How long an answer waits for the owners of fresh Pods. One read takes milliseconds; a Pod
 /// whose owner cannot be read must not hold up all others.
-const FRESH_OWNERS: Duration = Duration::from_secs(1);
+pub(super) const FRESH_OWNERS: Duration = Duration::from_secs(1);
 
 /// Answers questions from the latest snapshot.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub struct NotSynced {
 
 /// What a snapshot lacks for a query.
 #[derive(Debug, PartialEq, Eq)]
-enum Lack {
+pub(super) enum Lack {
     Nothing,
     /// Owners of Pods that came after all owners had been read once.
     FreshOwners,
@@ -76,19 +77,59 @@ impl Answers {
     /// If a resource that the query needs does not sync within `patience`.
     pub async fn answer(
         &self,
-        question: Question,
+        question: impl Into<Arc<Question>>,
         asked_in: usize,
         patience: Duration,
     ) -> Result<Rendered, NotSynced> {
+        let question = question.into();
         let snapshot = self.synced(question.query(), patience).await?;
-        if let Some(answer) = self.cache.get(&question, snapshot.version) {
-            return Ok(answer);
+        Ok(self.rendered(&question, asked_in, &snapshot))
+    }
+
+    /// The rendered answer as of now, for who cannot wait at all.
+    ///
+    /// # Errors
+    /// If a resource that the query needs has not synced.
+    pub fn answer_now(
+        &self,
+        question: &Arc<Question>,
+        asked_in: usize,
+    ) -> Result<Rendered, NotSynced> {
+        match self.look(question.query()) {
+            (_, Lack::Sync(missing)) => Err(self.not_synced(missing)),
+            (snapshot, Lack::Nothing | Lack::FreshOwners) => {
+                Ok(self.rendered(question, asked_in, &snapshot))
+            }
+        }
+    }
+
+    /// The latest snapshot, and what it lacks for that query.
+    pub(super) fn look(&self, query: &Query) -> (Arc<Snapshot>, Lack) {
+        let snapshot = self.snapshots.load();
+        let lack = Self::lack(&snapshot, &query.needs(snapshot.endpoints_from));
+        (snapshot, lack)
+    }
+
+    /// Tells of each later version of the snapshot.
+    pub(super) fn versions(&self) -> watch::Receiver<u64> {
+        self.snapshots.subscribe()
+    }
+
+    /// The answer that this snapshot gives; rendered once for each version.
+    pub(super) fn rendered(
+        &self,
+        question: &Arc<Question>,
+        asked_in: usize,
+        snapshot: &Snapshot,
+    ) -> Rendered {
+        if let Some(answer) = self.cache.get(question, snapshot.version) {
+            return answer;
         }
         let started = Instant::now();
-        let targets = build(&snapshot, question.query(), question.profile());
+        let targets = build(snapshot, question.query(), question.profile());
         let body = render(&targets.own);
         self.render_seconds.observe(started.elapsed().as_secs_f64());
-        Ok(self.cache.put(question, asked_in, snapshot.version, body))
+        self.cache.put(question, asked_in, snapshot.version, body)
     }
 
     /// A snapshot from which the query can be answered.

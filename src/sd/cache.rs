@@ -86,15 +86,21 @@ impl Cache {
 
     /// Keeps an answer, and returns it; if it equals the one before, that one, so that equal
     /// answers share their memory. `asked_in` is the length of the question's text in bytes.
-    pub fn put(&self, question: Question, asked_in: usize, version: u64, body: Bytes) -> Rendered {
+    pub fn put(
+        &self,
+        question: &Arc<Question>,
+        asked_in: usize,
+        version: u64,
+        body: Bytes,
+    ) -> Rendered {
         let mut lru = self.lock();
-        let old = lru.remove(&question);
+        let old = lru.remove(question);
         let answer = match old {
             Some(old) if old.answer.body == body => old.answer,
             _ => Rendered::from(body),
         };
         let cost = answer.body.len() + asked_in + ENTRY_OVERHEAD;
-        lru.insert(question, version, answer.clone(), cost);
+        lru.insert(Arc::clone(question), version, answer.clone(), cost);
         while lru.bytes > self.limit {
             lru.remove_oldest();
         }
@@ -109,9 +115,8 @@ impl Cache {
 // === impl Lru ===
 
 impl Lru {
-    fn insert(&mut self, question: Question, version: u64, answer: Rendered, cost: usize) {
+    fn insert(&mut self, question: Arc<Question>, version: u64, answer: Rendered, cost: usize) {
         self.uses += 1;
-        let question = Arc::new(question);
         self.by_use.insert(self.uses, Arc::clone(&question));
         self.bytes += cost;
         let entry = Entry { version, answer, cost, last_use: self.uses };
@@ -155,7 +160,7 @@ mod tests {
     }
 
     fn put(cache: &Cache, port: &str, version: u64, body: &'static str) -> Rendered {
-        cache.put(question(port), 0, version, Bytes::from_static(body.as_bytes()))
+        cache.put(&question(port).into(), 0, version, Bytes::from_static(body.as_bytes()))
     }
 
     #[test]
@@ -170,8 +175,9 @@ mod tests {
     #[test]
     fn equal_bytes_are_shared_over_versions() {
         let cache = Cache::new(1 << 20);
-        let first = cache.put(question("a"), 0, 1, Bytes::from(vec![b'x'; 9]));
-        let second = cache.put(question("a"), 0, 2, Bytes::from(vec![b'x'; 9]));
+        let put =
+            |version| cache.put(&question("a").into(), 0, version, Bytes::from(vec![b'x'; 9]));
+        let (first, second) = (put(1), put(2));
         assert_eq!(first.body.as_ptr(), second.body.as_ptr());
         assert_eq!(cache.get(&question("a"), 2), Some(second));
     }

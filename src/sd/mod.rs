@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! role, query string ──parse──▶ Query ──Answers──▶ wait for the sync ──build, render──▶ bytes
+//!                                             ▲
+//!                                           Holds: asks again when something has changed
 //! ```
 //!
 //! Nothing here knows a socket or an HTTP type: [`crate::http`] turns the results into responses.
@@ -11,6 +13,7 @@ mod answer;
 mod cache;
 mod compat;
 mod fields;
+mod hold;
 mod parse;
 mod patience;
 mod render;
@@ -18,6 +21,7 @@ mod render;
 pub use answer::{Answers, NotSynced};
 pub use cache::{Cache, Question};
 pub use compat::Compat;
+pub use hold::Holds;
 pub use parse::{QueryError, parse, parse_with_role};
-pub use patience::patience;
-pub use render::{Rendered, render};
+pub use patience::{hold_time, patience, refresh_interval};
+pub use render::{Rendered, Tag, render};

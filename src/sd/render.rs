@@ -7,6 +7,7 @@
 use crate::targets::{Labels, Target};
 use bytes::Bytes;
 use serde::Serialize;
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
 /// An answer as it is sent. A copy shares the bytes.
@@ -14,9 +15,13 @@ use std::hash::{DefaultHasher, Hasher};
 pub struct Rendered {
     /// JSON.
     pub body: Bytes,
-    /// A strong entity tag, with its quotes: a hash of the body.
-    pub etag: Box<str>,
+    /// Tells it from other answers to the same question.
+    pub tag: Tag,
 }
+
+/// A hash of an answer's body; shown as a strong entity tag, with its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag(u64);
 
 #[derive(Serialize)]
 struct Group<'a> {
@@ -43,7 +48,15 @@ impl From<Bytes> for Rendered {
         // otherwise; then a client reads the answer once more.
         let mut hasher = DefaultHasher::new();
         hasher.write(&body);
-        Self { etag: format!("\"{:016x}\"", hasher.finish()).into(), body }
+        Self { tag: Tag(hasher.finish()), body }
+    }
+}
+
+// === impl Tag ===
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{:016x}\"", self.0)
     }
 }
 
@@ -77,7 +90,9 @@ mod tests {
 
     #[test]
     fn the_tag_follows_the_content() {
-        let tag = |text: &'static str| Rendered::from(Bytes::from_static(text.as_bytes())).etag;
+        let tag = |text: &'static str| {
+            Rendered::from(Bytes::from_static(text.as_bytes())).tag.to_string()
+        };
         assert_eq!(tag("[]"), tag("[]"));
         assert_ne!(tag("[]"), tag("[ ]"));
         assert!(tag("[]").starts_with('"') && tag("[]").ends_with('"'));

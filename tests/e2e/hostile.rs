@@ -21,8 +21,9 @@ const EACH: u64 = 20;
 const OTHERS: Duration = Duration::from_secs(60);
 
 /// What each of them writes, and then never reads.
-fn attacks() -> [(&'static str, Vec<u8>); 5] {
+fn attacks() -> [(&'static str, Vec<u8>); 6] {
     let request = "GET /sd/pod HTTP/1.1\r\nHost: localhost\r\n";
+    let interval = "X-Prometheus-Refresh-Interval-Seconds: 600\r\n\r\n";
     [
         ("nothing", Vec::new()),
         ("half a head", request.into()),
@@ -31,6 +32,10 @@ fn attacks() -> [(&'static str, Vec<u8>); 5] {
             [request, "X: ", &"x".repeat(32 * 1024)].concat().into(),
         ),
         ("100 requests at once", format!("{request}\r\n").repeat(100).into()),
+        (
+            "two requests, the second of which is held",
+            [request, interval].concat().repeat(2).into(),
+        ),
         ("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into()),
     ]
 }

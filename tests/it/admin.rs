@@ -92,6 +92,8 @@ async fn metrics() {
             "build_info",
             "dropped_endpoints",
             "http_connections",
+            "http_held_answers",
+            "http_held_requests",
             "oversized_objects",
             "queries",
             "render_duration_seconds",
@@ -124,6 +126,9 @@ async fn metrics() {
         "nodelocal_sd_api_requests_total{resource=\"services\",verb=\"list\",outcome=\"ok\"} 2",
         "nodelocal_sd_queries_total{role=\"endpointslice\",code=\"200\"} 1",
         "nodelocal_sd_queries_total{role=\"other\",code=\"404\"} 1",
+        "nodelocal_sd_http_held_requests{} 0.0",
+        "nodelocal_sd_http_held_answers_total{outcome=\"changed\"} 0",
+        "nodelocal_sd_http_held_answers_total{outcome=\"released\"} 0",
         "nodelocal_sd_render_duration_seconds_count 1",
     ] {
         assert!(answer.body.lines().any(|line| line == sample), "{sample}\n{}", answer.body);

@@ -30,6 +30,10 @@ mod foreign_slices;
 mod http_sd;
 /// As whom Pods and the own Node are read.
 mod impersonation;
+/// Thousands of clients at once.
+mod load;
+/// Who is held until its answer changes, and how that ends.
+mod long_poll;
 /// What `migrate` makes of an agent: each field, the manifests, and the steps.
 mod migrate;
 /// A real Prometheus discovers the same through us as by itself.

@@ -3,9 +3,11 @@
 //!
 //! Ignored in a plain `cargo test`, because it needs the binary; `.ci/run prometheus` runs it.
 
-use crate::support::http::eventually;
+use crate::support::http::{eventually, get};
 use crate::support::prometheus::{Prometheus, node_of};
 use crate::support::served::{Served, example_cluster, plain};
+use crate::support::world;
+use nodelocal_sd::http::Limits;
 use nodelocal_sd::simulator::On;
 use std::collections::BTreeSet;
 
@@ -140,4 +142,47 @@ async fn keeps_its_targets_while_we_answer_503() {
     })
     .await;
     assert_eq!(prometheus.discovered("pods").await, before);
+}
+
+/// A change reaches Prometheus by the long poll: it is discovered while no held answer has yet been given unchanged,
+/// as all are at the end of their interval.
+#[tokio::test]
+#[ignore = "needs a Prometheus; run by .ci/run prometheus"]
+async fn a_change_comes_before_the_interval_is_over() {
+    let simulator = world::cluster();
+    let sidecar = Served::of(&simulator, Limits::SD).await;
+    let prometheus = Prometheus::start(&format!(
+        "scrape_configs:\n- job_name: pods\n  relabel_configs: [{{action: drop, regex: '.*'}}]\n  \
+         http_sd_configs: [{{url: '{}/sd/pod', refresh_interval: 15s}}]\n",
+        sidecar.url
+    ))
+    .await;
+    let found = |expected: usize| {
+        let prometheus = &prometheus;
+        eventually("the targets", move || async move {
+            let found = prometheus.discovered("pods").await.len();
+            if found == expected { Ok(()) } else { Err(format!("{found} of {expected}")) }
+        })
+    };
+    found(world::PODS).await;
+    eventually("the second request is held", || async {
+        let held = sidecar.metric("http_held_requests{}").await;
+        if held == Some(1) { Ok(()) } else { Err(format!("{held:?}")) }
+    })
+    .await;
+    world::put(&simulator, world::pod("new", world::NODE, "10.1.1.1"));
+    found(world::PODS + 1).await;
+    let ended = async |outcome: &str| {
+        sidecar.metric(&format!("http_held_answers_total{{outcome=\"{outcome}\"}}")).await
+    };
+    assert_eq!((ended("changed").await, ended("unchanged").await), (Some(1), Some(0)));
+    eventually("an answer at the end of an interval", || async {
+        let unchanged = ended("unchanged").await;
+        if unchanged == Some(1) { Ok(()) } else { Err(format!("{unchanged:?}")) }
+    })
+    .await;
+    let failures = get(&format!("{}/metrics", prometheus.url)).await.unwrap();
+    let failures =
+        failures.lines().find(|line| line.starts_with("prometheus_sd_http_failures_total"));
+    assert_eq!(failures, Some("prometheus_sd_http_failures_total 0"), "no answer comes too late");
 }

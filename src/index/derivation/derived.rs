@@ -5,7 +5,7 @@ use super::endpoints::{endpoints_of, kubelets, mirrored_by};
 use super::foreign::needs_foreign_slices;
 use super::slices::{Around, slices_of};
 use crate::index::ForeignSlices;
-use crate::objects::{EndpointSlice, Endpoints, InNamespace, Pod, Service, Store};
+use crate::objects::{EndpointSlice, Endpoints, InNamespace, Pod, Service, Store, is_same_in};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -48,6 +48,11 @@ impl Derived {
     /// All slices, in ascending order of namespace, then Service.
     pub fn slices(&self) -> impl Iterator<Item = &EndpointSlice> {
         self.namespaces.values().flat_map(|derived| &derived.slices)
+    }
+
+    /// Whether the same was derived in these namespaces (empty: all).
+    pub fn is_same_in(&self, other: &Self, namespaces: &BTreeSet<String>) -> bool {
+        is_same_in(&self.namespaces, &other.namespaces, namespaces)
     }
 
     /// All Endpoints, ordered by namespace.

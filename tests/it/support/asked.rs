@@ -97,6 +97,11 @@ impl Asked {
         Admin::new(Arc::new(App::new(&self.sidecar, Compat::Auto, agent)))
     }
 
+    /// What its listeners serve.
+    pub(crate) fn app(&self) -> Arc<App> {
+        Arc::new(App::new(&self.sidecar, Compat::Auto, None))
+    }
+
     /// Lets it follow its agent's configuration.
     pub(crate) fn follow(&self, settings: Settings) -> Arc<AgentState> {
         let state = Arc::new(AgentState::default());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -11,8 +11,8 @@ use tokio::time::timeout;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A connection.
-pub(crate) struct Raw {
-    stream: TcpStream,
+pub(crate) struct Raw<S = TcpStream> {
+    stream: S,
     unread: Vec<u8>,
 }
 
@@ -27,6 +27,12 @@ pub(crate) struct Answer {
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = timeout(DEADLINE, TcpStream::connect(address)).await.unwrap().unwrap();
+        Self::over(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    pub(crate) fn over(stream: S) -> Self {
         Self { stream, unread: Vec::new() }
     }
 

@@ -88,7 +88,7 @@ impl Served {
         let metrics = get(&format!("{}/metrics", self.admin)).await.unwrap();
         let sample = format!("nodelocal_sd_{sample} ");
         let value = metrics.lines().find_map(|line| line.strip_prefix(&sample))?;
-        Some(value.parse().unwrap())
+        Some(value.trim_end_matches(".0").parse().unwrap()) // a gauge has a point
     }
 
     /// Where http_sd is served.
