@@ -1,5 +1,6 @@
 //! The command line, as typed. What it means is decided in [`crate::commands`].
 
+use crate::file_sd::FileQuery;
 use crate::index::{self, PodSelector};
 use crate::kube::Impersonation;
 use crate::objects::is_dns_subdomain;
@@ -108,6 +109,9 @@ pub struct RunArgs {
     /// What outlives a restart.
     #[command(flatten)]
     pub state: StateArgs,
+    /// Files beside http_sd.
+    #[command(flatten)]
+    pub file_sd: FileSdArgs,
     /// The agent's configuration.
     #[command(flatten)]
     pub agent: AgentArgs,
@@ -133,6 +137,17 @@ pub struct StateArgs {
     /// Where the machine tells that it was started again: targets from before are not served
     #[arg(long, default_value = "/proc/sys/kernel/random/boot_id", value_name = "FILE")]
     pub boot_id_file: PathBuf,
+}
+
+/// Files beside http_sd.
+#[derive(Clone, Debug, Args)]
+pub struct FileSdArgs {
+    /// The targets of a query as a file_sd file NAME.json, too: web=/sd/endpointslice?namespace=shop, for example
+    #[arg(long, requires = "file_sd_dir", value_name = "NAME=/sd/ROLE?QUERY")]
+    pub file_sd: Vec<FileQuery>,
+    /// Folder of these files, which Prometheus reads; none is ever removed
+    #[arg(long, requires = "file_sd", value_name = "FOLDER")]
+    pub file_sd_dir: Option<PathBuf>,
 }
 
 /// The complement of the nodes.
@@ -253,6 +268,9 @@ pub struct DemoArgs {
     /// Where health checks and metrics are served
     #[arg(long, default_value = "127.0.0.1:9912", value_name = "ADDRESS")]
     pub admin_listen: SocketAddr,
+    /// Files beside http_sd.
+    #[command(flatten)]
+    pub file_sd: FileSdArgs,
 }
 
 /// `simulate`.

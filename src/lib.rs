@@ -7,6 +7,8 @@
 //!                                                            │         ▼
 //!                                              JSON ◀── sd::render ◀── targets
 //!
+//!  latest Snapshot, --file-sd ──▶ file_sd ──build, render──▶ NAME.json
+//!
 //!  a configuration ──▶ agent ──config::rewrite──▶ the same, asking GET /sd/{role}
 //! ```
 //!
@@ -15,8 +17,8 @@
 //! - **One writer.** One task owns the index; everything else sees immutable snapshots.
 //! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
 //! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`config`], [`operator`],
-//!   [`check`] and [`migrate`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`], [`agent`] and [`state`] only,
-//!   and in [`commands`]; kube types stay in [`kube`].
+//!   [`check`] and [`migrate`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`], [`agent`], [`file_sd`] and [`state`] only,
+//!   and in [`files`] and [`commands`]; kube types stay in [`kube`].
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
 //!   only a deletion, seen in a complete list or in a watch event, does.
 //! - **Watches follow the questions.** What no query needs is not watched.
@@ -30,6 +32,8 @@ pub mod commands;
 pub mod config;
 pub mod coverage;
 pub mod demand;
+pub mod file_sd;
+pub mod files;
 pub mod http;
 pub mod index;
 pub mod kube;

@@ -1,9 +1,12 @@
 //! Reading configurations and writing one.
 
-use std::fs::{self, File};
+use crate::files::{self, named};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+/// config-reloader is another user.
+const MODE: u32 = 0o644;
 
 /// The bytes of a file. The kubelet replaces a Secret's files by one symbolic link, so that a read sees one
 /// version of it.
@@ -11,22 +14,16 @@ pub(super) fn read(file: &Path) -> io::Result<Vec<u8>> {
     fs::read(file).map_err(|error| named(file, &error))
 }
 
-/// Replaces a file as a whole: a reader sees the old text or the new one, also after a crash. Its folder is made,
-/// if it is not there: a volume is empty at first.
+/// Replaces a file as a whole: a reader sees the old text or the new one, also after a crash.
 pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut result = folder.map_or(Ok(()), fs::create_dir_all);
-    if let Err(error) = result {
-        return Err(named(file, &error));
-    }
+    let mut result = Ok(());
     for temporary in temporaries(file) {
-        result = write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
+        result = files::replace(file, &temporary, MODE, |mut to| to.write_all(text.as_bytes()));
         if result.is_ok() {
-            return Ok(());
+            break;
         }
-        let _ = fs::remove_file(&temporary); // perhaps it is not there
     }
-    result.map_err(|error| named(file, &error))
+    result
 }
 
 /// Where a file may be made: in the folder above, because config-reloader looks at all files of the folder
@@ -39,20 +36,10 @@ fn temporaries(file: &Path) -> Vec<PathBuf> {
     folders.into_iter().flatten().map(|folder| folder.join(&name)).collect()
 }
 
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut opened = File::create(file)?;
-    opened.set_permissions(fs::Permissions::from_mode(0o644))?; // config-reloader is another user
-    opened.write_all(text.as_bytes())?;
-    opened.sync_all()
-}
-
-fn named(file: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_file_is_replaced_and_nothing_else_is_left() {

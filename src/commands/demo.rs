@@ -4,6 +4,7 @@
 //! at the other end is simulated.
 
 use super::error::CommandError;
+use super::file_sd;
 use super::listen::{Listeners, address_of, bind};
 use super::live::Live;
 use super::shutdown::Shutdown;
@@ -32,6 +33,8 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
         sd: bind("--listen", args.listen).await?,
         admin: bind("--admin-listen", args.admin_listen).await?,
     };
+    let endpoints_from = args.endpoints.into();
+    let files = file_sd::settings(&args.file_sd, endpoints_from, Compat::Auto)?;
     let head = head(&args, address_of(&listeners.sd)?, address_of(&listeners.admin)?);
 
     let mut tasks = JoinSet::new();
@@ -48,11 +51,11 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CommandError> {
     let client = connect(&Source::Plain(url))
         .await
         .map_err(|error| CommandError::Failure(error.to_string()))?;
-    let endpoints_from = args.endpoints.into();
     let sidecar = Sidecar::start(&args.node_name, endpoints_from, client, Timing::alone());
+    let files = file_sd::start(files, &sidecar, &mut tasks);
     let live = Live::new(io::stdout(), io::stdout().is_terminal(), head);
     tokio::select! {
-        result = listeners.serve(&sidecar, Compat::Auto, None, shutdown.requested()) => result,
+        result = listeners.serve(&sidecar, Compat::Auto, (None, files), shutdown.requested()) => result,
         // Somebody closed standard output; there is nobody left to show anything to.
         _ = show(live, &sidecar, told) => Ok(()),
     }

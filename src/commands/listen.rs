@@ -2,6 +2,7 @@
 
 use super::error::CommandError;
 use crate::agent::AgentState;
+use crate::file_sd::FileSdState;
 use crate::http::{Admin, App, HttpSd, Limits, raise_open_file_limit, serve};
 use crate::sd::Compat;
 use crate::sidecar::Sidecar;
@@ -49,7 +50,7 @@ impl Listeners {
         self,
         sidecar: &Sidecar,
         compat: Compat,
-        agent: Option<Arc<AgentState>>,
+        (agent, files): (Option<Arc<AgentState>>, Option<Arc<FileSdState>>),
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), CommandError> {
         let limits = Limits::SD;
@@ -61,7 +62,7 @@ impl Listeners {
             warn!(%http_sd, "not loopback: others can read the targets, and with them annotations");
         }
         info!(%http_sd, %admin, "serving");
-        let app = Arc::new(App::new(sidecar, compat, agent));
+        let app = Arc::new(App::new(sidecar, compat, agent).with_file_sd(files));
         let (stop, stopping) = watch::channel(false);
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
             let _ = stopping.wait_for(|stop| *stop).await; // an error is the end of this function

@@ -5,6 +5,7 @@ mod cluster;
 #[cfg(feature = "simulator")]
 mod demo;
 mod error;
+mod file_sd;
 mod host_network;
 mod listen;
 #[cfg(feature = "simulator")]

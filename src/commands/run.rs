@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::listen::{Listeners, address_of, bind};
 use super::shutdown::Shutdown;
-use super::{cluster, host_network, rewrite, state};
+use super::{cluster, file_sd, host_network, rewrite, state};
 use crate::agent::{self, AgentState, Settings};
 use crate::cli::RunArgs;
 use crate::config::Waits;
@@ -39,12 +39,14 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
         warn!(%http_sd, "in the host's network: every process of this host can read the targets");
     }
     let settings = settings(args, http_sd)?;
+    let first = first_snapshot(args);
+    let compat = args.discovery.compat;
+    let files = file_sd::settings(&args.file_sd, first.endpoints_from, compat)?;
     let client = cluster::client(&args.cluster).await?;
     let server = ApiServer { client, impersonation: args.impersonate_node.into() };
     let agents = agents(args);
     // Of the complement there is one, and what spreads a fleet only makes it late.
     let timing = if args.complement.complement { Timing::alone() } else { Timing::default() };
-    let first = first_snapshot(args);
     let kept = state::kept(&args.state, &first);
     let sidecar = Sidecar::kept(first, agents, server, timing, kept);
     let agent = settings.as_ref().map(|_| Arc::new(AgentState::default()));
@@ -52,7 +54,8 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     if let (Some(settings), Some(agent)) = (settings, &agent) {
         tasks.spawn(agent::follow(settings, &sidecar, Arc::clone(agent)));
     }
-    listeners.serve(&sidecar, args.discovery.compat, agent, shutdown.requested()).await?;
+    let files = file_sd::start(files, &sidecar, &mut tasks);
+    listeners.serve(&sidecar, compat, (agent, files), shutdown.requested()).await?;
     if let Some(keeper) = &sidecar.keeper {
         keeper.save_last().await;
     }

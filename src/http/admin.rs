@@ -26,7 +26,7 @@ pub struct Admin {
     started: Instant,
 }
 
-/// How long readiness waits for what the configuration asks beyond own Pods. One forbidden resource must not
+/// How long readiness waits for what the configuration and files ask beyond own Pods. One forbidden resource must not
 /// stop a rollout.
 const CONFIG_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -42,7 +42,8 @@ impl Admin {
         Self { app, metrics, was_ready: AtomicBool::new(false), started: Instant::now() }
     }
 
-    /// Ready when own Pods have synced, and what the agent's configuration asked for at the start.
+    /// Ready when own Pods have synced, and what the agent's configuration and the files of file_sd ask for at the
+    /// start.
     fn is_ready(&self) -> bool {
         let has_config = self.app.agent.as_ref().is_none_or(|agent| agent.view().has_config);
         if has_config && self.missing().is_empty() {
@@ -52,8 +53,12 @@ impl Admin {
     }
 
     fn missing(&self) -> ResourceSet {
-        let agent = self.app.agent.as_ref().filter(|_| self.started.elapsed() < CONFIG_PATIENCE);
-        let mut asked = agent.map_or_else(Needs::default, |agent| agent.view().needs);
+        let mut asked = Needs::default();
+        if self.started.elapsed() < CONFIG_PATIENCE {
+            let agent = self.app.agent.as_ref().map(|agent| agent.view().needs);
+            let files = self.app.file_sd.as_ref().map(|files| files.view().needs);
+            asked = agent.into_iter().chain(files).fold(asked, Needs::and);
+        }
         asked.resources = asked.resources.with(Resource::Pods);
         self.app.snapshots.load().lacks(&asked)
     }

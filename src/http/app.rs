@@ -3,6 +3,7 @@
 use super::long_poll::LongPoll;
 use crate::agent::AgentState;
 use crate::demand::Demand;
+use crate::file_sd::FileSdState;
 use crate::index::Snapshots;
 use crate::sd::{Answers, Compat};
 use crate::sidecar::Sidecar;
@@ -23,6 +24,7 @@ pub struct App {
     pub(super) long_poll: LongPoll,
     pub(super) compat: Compat,
     pub(super) agent: Option<Arc<AgentState>>,
+    pub(super) file_sd: Option<Arc<FileSdState>>,
     pub(super) keeper: Option<Arc<Keeper>>,
     pub(super) connections: AtomicU64,
     queries: Mutex<BTreeMap<(&'static str, u16), u64>>,
@@ -44,10 +46,17 @@ impl App {
             answers,
             compat,
             agent,
+            file_sd: None,
             keeper: keeper.clone(),
             connections: AtomicU64::new(0),
             queries: Mutex::default(),
         }
+    }
+
+    /// The same with files that are written beside it, whose state is shown too.
+    #[must_use]
+    pub fn with_file_sd(self, file_sd: Option<Arc<FileSdState>>) -> Self {
+        Self { file_sd, ..self }
     }
 
     /// Counts an answer to an http_sd query. Roles come from outside, so unknown ones are one.

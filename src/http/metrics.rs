@@ -6,6 +6,7 @@
 use super::agent_metrics::AgentMetrics;
 use super::app::App;
 use super::debug::unix_seconds;
+use super::file_sd_metrics::FileSdMetrics;
 use super::response::{self, Answer};
 use super::samples::{Labels, counter, gauge};
 use super::state_metrics::StateMetrics;
@@ -56,6 +57,9 @@ impl Metrics {
         }
         if let Some(agent) = &app.agent {
             registry.register_collector(Box::new(AgentMetrics(Arc::clone(agent))));
+        }
+        if let Some(file_sd) = &app.file_sd {
+            registry.register_collector(Box::new(FileSdMetrics(Arc::clone(file_sd))));
         }
         registry.register_collector(Box::new(Collected { app, counts: Mutex::default() }));
         Self(registry)

@@ -15,6 +15,7 @@ mod connections;
 mod conversation;
 mod debug;
 mod file_limit;
+mod file_sd_metrics;
 mod host;
 mod listener;
 mod long_poll;

@@ -17,10 +17,13 @@ pub struct Needs {
 impl Needs {
     /// What both need.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.resources = self.resources.iter().chain(other.resources.iter()).collect();
-        self.services.extend(other.services);
-        self
+    pub fn and(self, other: Self) -> Self {
+        let both = [self, other];
+        let resources = both.iter().flat_map(|needs| needs.resources.iter()).collect();
+        // Where Services would be looked for says nothing of a question that needs none.
+        let of_services = |needs: &Self| needs.resources.contains(Resource::Services);
+        let services = both.into_iter().filter(of_services).flat_map(|needs| needs.services);
+        Self { resources, services: services.collect() }
     }
 
     /// What is missing, where that has synced and Services are watched there.
@@ -38,6 +41,24 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn services_are_needed_where_somebody_needs_them() {
+        let pods = Needs {
+            resources: ResourceSet::EMPTY.with(Resource::Pods),
+            services: [Reach::Cluster].into(),
+        };
+        let services = Needs {
+            resources: ResourceSet::EMPTY.with(Resource::Services),
+            services: [Reach::Namespace("a".into())].into(),
+        };
+        let expected = Needs {
+            resources: pods.resources.with(Resource::Services),
+            services: services.services.clone(),
+        };
+        assert_eq!(pods.clone().and(services.clone()), expected);
+        assert_eq!(services.and(pods), expected);
+    }
 
     #[test]
     fn services_are_missing_where_they_are_not_watched() {

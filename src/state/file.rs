@@ -2,13 +2,16 @@
 
 use super::format::{self, Restored, State};
 use super::header::Setup;
+use crate::files;
 use crate::index::Snapshot;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tracing::{info, warn};
+
+/// Annotations may hold what others must not see.
+const MODE: u32 = 0o600;
 
 /// Where the state is, and what it must be of.
 #[derive(Clone, Debug)]
@@ -59,25 +62,10 @@ impl StateFile {
     /// # Errors
     /// If the folder cannot be written.
     pub fn write(&self, state: &State, now: SystemTime) -> io::Result<()> {
-        let named = |path: &Path, error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        };
-        fs::create_dir_all(&self.folder).map_err(|error| named(&self.folder, error))?;
         let temporary = self.folder.join(".objects.new");
-        let written = self.write_to(&temporary, state, now);
-        let written = written.and_then(|()| fs::rename(&temporary, self.path()));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary); // a full disk is not kept full
-            named(&self.path(), error)
+        files::replace(&self.path(), &temporary, MODE, |file| {
+            format::write(file, state, &self.setup, now)
         })
-    }
-
-    fn write_to(&self, temporary: &Path, state: &State, now: SystemTime) -> io::Result<()> {
-        let _ = fs::remove_file(temporary); // of a run that was killed, perhaps with other rights
-        // Annotations may hold what others must not see.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-        format::write(&file, state, &self.setup, now)?;
-        file.sync_all()
     }
 
     fn path(&self) -> PathBuf {

@@ -129,6 +129,13 @@ async fn wrong_usage_ends_with_2_and_one_line() {
         (&["run", "--agents", "a/b=c"], "--node-name"),
         (&["run", "--complement", "--agents", "b=c"], "give a namespace and a label selector"),
         (&["run", "--node-name", "a", "--exclude", "kube-system/app in"], "--exclude"),
+        (&["run", "--node-name", "a", "--file-sd", "web=/sd/pod"], "--file-sd-dir"),
+        (&["run", "--node-name", "a", "--file-sd-dir", "/sd"], "--file-sd <NAME=/sd/ROLE?QUERY>"),
+        (
+            &["demo", "--file-sd-dir", "/sd", "--file-sd", "../a=/sd/pod"],
+            "the name has at most 200",
+        ),
+        (&["demo", "--file-sd-dir", "/sd", "--file-sd", "a"], "such as web=/sd/endpointslice"),
         (&["explode"], "unrecognized subcommand 'explode'"),
     ] {
         let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -143,6 +150,50 @@ async fn wrong_usage_ends_with_2_and_one_line() {
         assert!(err.contains(expected), "{arguments:?}: {err}");
         assert_eq!(err.lines().count(), 1, "{arguments:?}: {err}");
     }
+}
+
+/// What is wrong with a query is said as http_sd says it.
+#[tokio::test]
+async fn wrong_files_end_with_2_and_one_line() {
+    for (files, expected) in [
+        (&["web=/sd/pod?x=1"][..], "--file-sd web: unknown parameter \"x\""),
+        (&["web=/sd/service"], "--file-sd web: role service is not local to a node"),
+        (&["web=/sd/pod", "web=/sd/node"], "--file-sd web: the name is given twice"),
+    ] {
+        for command in [
+            &["run", "--node-name", "a", "--file-sd-dir", "/no/such"][..],
+            &["demo", "--file-sd-dir", "/no/such"],
+        ] {
+            let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+            let files = files.iter().flat_map(|file| ["--file-sd", file]);
+            let arguments: Vec<&str> = command.iter().copied().chain(listen).chain(files).collect();
+            let (code, out, err) = run(&arguments).await;
+            assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+            assert!(err.contains(expected), "{arguments:?}: {err}");
+            assert_eq!(err.lines().count(), 1, "{arguments:?}: {err}");
+        }
+    }
+}
+
+/// The built binary writes what it serves, and leaves it behind.
+#[tokio::test]
+async fn run_writes_files_that_outlive_it() {
+    let (api, _) = example_cluster().await;
+    let (folder, file) = kubeconfig(&api);
+    let to = folder.path().join("sd");
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let arguments = ["run", "--node-name", "node-a", "--kubeconfig", &file, "--file-sd-dir"];
+    let files = [to.to_str().unwrap(), "--file-sd", "pods=/sd/pod?namespace=shop"];
+    let mut sidecar = Running::start(&[&arguments[..], &files, &listen].concat());
+    let url = format!("http://{}", sidecar.address("http_sd").await);
+    let written = eventually("the file", || async {
+        std::fs::read_to_string(to.join("pods.json")).map_err(|error| error.to_string())
+    })
+    .await;
+    assert!(written.len() > 100, "{written}");
+    assert_eq!(get(&format!("{url}/sd/pod?namespace=shop")).await.unwrap(), written);
+    assert_eq!(sidecar.end(rustix::process::Signal::TERM).await, Some(0));
+    assert_eq!(std::fs::read_to_string(to.join("pods.json")).unwrap(), written);
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! What the documentation says is so: its tables are those of the code, its commands do what they are said to do.
 
+use clap::Parser as _;
+use nodelocal_sd::cli::{Cli, Command};
+use nodelocal_sd::index::EndpointsFrom;
 use nodelocal_sd::operator::Version;
 use nodelocal_sd::operator::fields::{Verdict, all};
+use nodelocal_sd::sd::Compat;
 use nodelocal_sd::yaml::Yaml;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process;
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -55,7 +59,7 @@ fn the_commands_of_the_migration_do_what_they_are_said_to_do() {
     for command in commands {
         let mut words = command.split(' ');
         assert_eq!(words.next(), Some("nodelocal-sd"), "{command}");
-        let output = Command::new(env!("CARGO_BIN_EXE_nodelocal-sd"))
+        let output = process::Command::new(env!("CARGO_BIN_EXE_nodelocal-sd"))
             .args(words)
             .current_dir(folder.path())
             .env_remove("KUBECONFIG")
@@ -77,6 +81,27 @@ fn the_commands_of_the_migration_do_what_they_are_said_to_do() {
         for step in steps {
             assert!(page.contains(&format!("`{step}`")), "{file}: the page has no step {step}");
         }
+    }
+}
+
+#[test]
+fn the_flags_of_the_example_with_files_are_right() {
+    let page = page("delivery.md");
+    let example = blocks(&page, "yaml").into_iter().find(|block| block.contains("--file-sd-dir"));
+    let pod: serde_json::Value = serde_saphyr::from_str(example.expect("an example")).unwrap();
+    let sidecar = &pod["initContainers"][0];
+    let arguments = sidecar["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap());
+    // The node's name is in the environment there.
+    let typed = ["nodelocal-sd"].into_iter().chain(arguments).chain(["--node-name=a"]);
+    let Command::Run(run) = Cli::try_parse_from(typed).unwrap().command else { panic!("not run") };
+    for file in run.file_sd.file_sd {
+        file.output(EndpointsFrom::default(), Compat::Auto).unwrap();
+    }
+    let folder = run.file_sd.file_sd_dir.unwrap();
+    for (container, read_only) in [(sidecar, false), (&pod["containers"][0], true)] {
+        let mount = &container["volumeMounts"][0];
+        assert_eq!(mount["mountPath"].as_str(), folder.to_str());
+        assert_eq!(mount["readOnly"].as_bool().unwrap_or_default(), read_only);
     }
 }
 

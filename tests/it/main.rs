@@ -24,6 +24,8 @@ mod derivation;
 mod docs;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
+/// The same targets as files.
+mod file_sd;
 /// Slices that cannot be derived, and where they are watched.
 mod foreign_slices;
 /// The http_sd contract, rule by rule.

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use nodelocal_sd::agent::{self, AgentState, Settings};
 use nodelocal_sd::coverage::AgentPods;
+use nodelocal_sd::file_sd::{self, FileSdState};
 use nodelocal_sd::http::{Admin, App};
 use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
 use nodelocal_sd::kube::{ApiServer, Timing};
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tower::Layer;
 use tower_http::decompression::DecompressionLayer;
 
@@ -109,6 +111,22 @@ impl Asked {
         state
     }
 
+    /// Lets it write files, until the task is aborted.
+    pub(crate) fn write_files(
+        &self,
+        settings: file_sd::Settings,
+    ) -> (Arc<FileSdState>, JoinHandle<()>) {
+        let state = Arc::new(FileSdState::default());
+        let writing = file_sd::follow(settings, &self.sidecar, Arc::clone(&state));
+        (state, tokio::spawn(writing))
+    }
+
+    /// The health checks and metrics of one that writes files.
+    pub(crate) fn admin_of_files(&self, state: &Arc<FileSdState>) -> Admin {
+        let app = App::new(&self.sidecar, Compat::Auto, None);
+        Admin::new(Arc::new(app.with_file_sd(Some(Arc::clone(state)))))
+    }
+
     /// What Prometheus would get: an answer, or the reason for none.
     pub(crate) async fn ask(&self, query: &str, patience: Duration) -> Result<Answer, String> {
         let (role, parameters) = query.split_once('?').unwrap_or((query, ""));
@@ -120,6 +138,11 @@ impl Asked {
 }
 
 impl Answer {
+    /// The whole.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The groups, each as its JSON.
     pub(crate) fn targets(&self) -> BTreeSet<String> {
         let groups: Vec<Box<RawValue>> = serde_json::from_slice(&self.0).expect("JSON");

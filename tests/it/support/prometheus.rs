@@ -19,8 +19,8 @@ pub(crate) struct Prometheus {
     _data: TempDir,
 }
 
-/// Discovered labels of one target: the address, `instance`, and the meta labels but the one that
-/// http_sd adds.
+/// Discovered labels of one target: the address, `instance`, and the meta labels but those that
+/// http_sd and file_sd add.
 pub(crate) type Discovered = BTreeMap<String, String>;
 
 /// The node that a target of Prometheus belongs to; the rules of node-locality, read off its labels.
@@ -116,7 +116,7 @@ impl Prometheus {
             .map(|mut labels| {
                 labels.retain(|name, value| {
                     !value.is_empty()
-                        && name != "__meta_url"
+                        && !["__meta_url", "__meta_filepath"].contains(&&**name)
                         && (name == "__address__"
                             || name == "instance"
                             || name.starts_with("__meta_"))
