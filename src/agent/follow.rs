@@ -1,5 +1,6 @@
 //! From files to a file, whenever something changes.
 
+use super::expected::Expected;
 use super::kept::Kept;
 use super::own_targets::OwnTargets;
 use super::report::report;
@@ -40,6 +41,8 @@ pub(super) struct Follower {
     reload_at: Option<SystemTime>,
     /// What the candidate would do, as of that version of the snapshot.
     impact: Option<(u64, Impact)>,
+    /// When the targets of what is applied were counted.
+    expected: Expected,
     /// What was said of jobs the last time.
     said: BTreeSet<String>,
     /// What is kept over restarts, as it was written last.
@@ -79,6 +82,7 @@ impl Follower {
             refused: None,
             reload_at: None,
             impact: None,
+            expected: Expected::default(),
             said: BTreeSet::new(),
             kept,
             stopgap_at,
@@ -121,6 +125,10 @@ impl Follower {
             warn!("the agent has nothing to start with: {error}");
         }
         self.keep();
+        let Self { expected, targets, settings, guard, .. } = self;
+        if let Some(counts) = expected.look(targets, guard.applied(), &settings.options) {
+            self.state.lock().targets = counts;
+        }
         self.tell(now).await;
     }
 
@@ -263,6 +271,7 @@ impl Follower {
         info!(file = %file.display(), "a new configuration is written");
         let is_first = self.guard.applied().is_none();
         self.guard.has_applied(std::mem::take(&mut self.candidate).unwrap_or_default(), now);
+        self.expected = Expected::default();
         self.reload_at = self.settings.reload_url.as_ref().map(|_| now);
         if let Some(applied) = self.applied().filter(|_| is_first) {
             self.prepare(&applied);

@@ -9,6 +9,7 @@
 //!
 //! Whatever fails here, what has been written stays: an agent is never left with less than it had.
 
+mod expected;
 mod files;
 mod follow;
 mod kept;

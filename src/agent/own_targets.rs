@@ -7,7 +7,7 @@ use crate::objects::Resource;
 use crate::sd;
 use crate::targets::{Profile, Query, Target, build};
 use crate::yaml::Yaml;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Answers what jobs would ask, before they ask.
@@ -80,6 +80,34 @@ impl OwnTargets {
             }
         }
         found
+    }
+
+    /// How many targets an agent with that configuration scrapes, for each job that finds some here. Targets
+    /// are told apart as Prometheus does it: by all labels that the rules leave, but for `__meta_…`. A
+    /// question that cannot be answered yet counts nothing.
+    pub(super) fn expected(&self, applied: &Config, options: &Options) -> BTreeMap<String, usize> {
+        let snapshot = self.snapshots.load();
+        let mut expressions = Expressions::default();
+        let mut found: BTreeMap<String, BTreeSet<Labels>> = BTreeMap::new();
+        for (Question { job, name, .. }, query) in self.queries(applied, options) {
+            if !snapshot.lacks(&query.needs(options.endpoints_from)).is_empty() {
+                continue;
+            }
+            let profile = query.compat.unwrap_or(Profile::Latest);
+            let own = build(&snapshot, &query, profile).own;
+            if own.is_empty() {
+                continue;
+            }
+            let relabelling = Relabelling::of(job, &mut expressions);
+            for target in own {
+                let Some(mut left) = relabelling.apply(labels(&target, job)) else { continue };
+                left.retain(|name, _| !name.starts_with("__meta_"));
+                if left.contains_key("__address__") {
+                    found.entry(name.to_owned()).or_default().insert(left);
+                }
+            }
+        }
+        found.into_iter().map(|(name, targets)| (name, targets.len())).collect()
     }
 
     /// Each question, and what it means.

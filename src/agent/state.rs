@@ -1,6 +1,7 @@
 //! How following is going, for metrics.
 
 use crate::index::Needs;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
@@ -13,6 +14,8 @@ pub struct AgentState(Mutex<View>);
 pub struct View {
     /// Jobs of the configuration that was read last.
     pub jobs: JobCounts,
+    /// Targets that the agent should scrape, of each job that asks this sidecar and has some.
+    pub targets: BTreeMap<String, usize>,
     /// Whether the agent has a configuration.
     pub has_config: bool,
     /// What the first configuration of this run asks for.

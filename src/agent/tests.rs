@@ -1,3 +1,4 @@
+use super::expected::LOOKS;
 use super::follow::Follower;
 use super::own_targets::OwnTargets;
 use super::state::{AgentState, View};
@@ -116,7 +117,7 @@ fn publish(snapshots: &Snapshots, namespaces: &[&str]) {
         ..Pod::default()
     };
     let pods = namespaces.iter().enumerate().map(pod).collect();
-    let mut index = Index::new(NODE, EndpointsFrom::default());
+    let mut index = Index::after((*snapshots.load()).clone());
     index.apply(Change::Pods(Update::Replace(ListOutcome::of(pods))));
     snapshots.publish(index.take_snapshot().unwrap());
 }
@@ -480,4 +481,40 @@ async fn rules_that_drop_targets_remove_them() {
     let drops = with("{source_labels: [__meta_kubernetes_namespace], regex: a, action: drop}");
     assert_eq!(world.give(&drops).await, now_labelled, "it would remove one of two");
     assert!(world.view().held_until.is_some());
+}
+
+#[tokio::test]
+async fn what_the_agent_should_scrape_is_counted_as_prometheus_tells_targets_apart() {
+    let mut world = World::new();
+    publish(&world.snapshots, &["a", "b", "c"]);
+    let with = |job: &str, rule: &str| {
+        format!(
+            "- {{job_name: {job}, kubernetes_sd_configs: [{{role: pod}}], relabel_configs: [{rule}]}}\n"
+        )
+    };
+    let same = "{target_label: __address__, replacement: same:80}";
+    let jobs = [
+        with("all", ""),
+        with("same", same),
+        with(
+            "named",
+            &format!("{same}, {{source_labels: [__meta_kubernetes_namespace], target_label: n}}"),
+        ),
+        with("kept", "{source_labels: [__meta_kubernetes_namespace], regex: a|b, action: keep}"),
+        with("none", "{source_labels: [__meta_kubernetes_namespace], regex: x, action: keep}"),
+        with("nowhere", "{regex: __address__, action: labeldrop}"),
+    ];
+    world.give(&format!("scrape_configs:\n{}", jobs.concat())).await;
+    let counted = |world: &World| {
+        world.view().targets.into_iter().map(|(job, n)| format!("{job} {n}")).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&world), ["all 3", "kept 2", "named 3", "same 1"]);
+
+    publish(&world.snapshots, &["a"]);
+    for _ in 1..LOOKS {
+        assert_eq!(counted(&world)[0], "all 3", "not at each look");
+        world.step_after(Duration::ZERO).await;
+    }
+    world.step_after(Duration::ZERO).await;
+    assert_eq!(counted(&world), ["all 1", "kept 1", "named 1", "same 1"]);
 }

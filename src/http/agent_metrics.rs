@@ -31,6 +31,12 @@ impl Collector for AgentMetrics {
             "Jobs of the configuration that was read last, by what became of them",
             jobs.map(|(fate, count)| (vec![("fate", fate.to_owned())], count as f64)),
         )?;
+        gauge(
+            to,
+            "config_targets",
+            "Targets that the agent should scrape, for each job that asks this sidecar and has some",
+            view.targets.into_iter().map(|(job, count)| (vec![("scrape_job", job)], count as f64)),
+        )?;
         let failing = f64::from(u8::from(view.trouble.is_some()));
         gauge(
             to,

@@ -165,7 +165,11 @@ async fn prometheus_start_waits_for_us_but_not_for_ever() {
 }
 
 /// A sidecar that follows a configuration with a job of role endpointslice, or one that is not there.
-fn following(simulator: &Simulator, folder: &Path, config: Option<&str>) -> (Asked, Admin) {
+pub(crate) fn following(
+    simulator: &Simulator,
+    folder: &Path,
+    config: Option<&str>,
+) -> (Asked, Admin) {
     let config_in = folder.join("in.yaml");
     if let Some(config) = config {
         std::fs::write(&config_in, config).unwrap();
@@ -187,7 +191,7 @@ fn following(simulator: &Simulator, folder: &Path, config: Option<&str>) -> (Ask
     (asked, admin)
 }
 
-const SLICES: &str =
+pub(crate) const SLICES: &str =
     "scrape_configs: [{job_name: a, kubernetes_sd_configs: [{role: endpointslice}]}]";
 
 /// What the agent's configuration asks at the start has synced before Prometheus asks it.
@@ -210,6 +214,7 @@ async fn ready_when_what_the_configuration_asks_has_synced() {
     for sample in [
         "nodelocal_sd_config_jobs{fate=\"rewritten\"} 1.0",
         "nodelocal_sd_config_failing{} 0.0",
+        "nodelocal_sd_config_targets{scrape_job=\"a\"} 60.0",
         "nodelocal_sd_config_writes_total{} 1",
         "nodelocal_sd_config_reloads_total{outcome=\"ok\"} 0",
     ] {

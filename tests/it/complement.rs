@@ -22,7 +22,7 @@ fn pods(labels: &str) -> PodSelector {
     PodSelector { namespace: "shop".into(), labels: LabelSelector::parse(labels).unwrap() }
 }
 
-fn agents() -> AgentPods {
+pub(crate) fn agents() -> AgentPods {
     AgentPods { pods: pods("app=agent"), delay: DELAY }
 }
 
@@ -32,7 +32,7 @@ fn first(may_lack_agents: bool, excluded: Excluded) -> Snapshot {
     Snapshot::of(Share::Complement(nodes), EndpointsFrom::Slices, excluded)
 }
 
-fn start(simulator: &Simulator, agents: Option<AgentPods>, excluded: Excluded) -> Asked {
+pub(crate) fn start(simulator: &Simulator, agents: Option<AgentPods>, excluded: Excluded) -> Asked {
     Asked::after(first(agents.is_some(), excluded), agents, simulator, Timing::alone())
 }
 

@@ -38,6 +38,8 @@ mod load;
 mod long_poll;
 /// What `migrate` makes of an agent: each field, the manifests, and the steps.
 mod migrate;
+/// Alerts and dashboard ask for what there is.
+mod monitoring;
 /// A real Prometheus discovers the same through us as by itself.
 mod prometheus;
 /// A real Prometheus has the same final targets with a rewritten configuration.

@@ -3,25 +3,60 @@
 //!
 //! Ignored in a plain `cargo test`, because it needs the binary; `.ci/run prometheus` runs it.
 
+use crate::support::asked::Asked;
 use crate::support::finals::{active, finals, understood, without_sharding};
 use crate::support::http::eventually;
 use crate::support::prometheus::{Prometheus, node_of};
 use crate::support::served::{Served, example_cluster, plain};
-use nodelocal_sd::config::{Config, Fate, Options, rewrite};
+use nodelocal_sd::agent::{AgentState, Settings};
+use nodelocal_sd::config::{Config, Fate, Options, Waits, rewrite};
+use nodelocal_sd::kube::Timing;
+use nodelocal_sd::simulator::Simulator;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
 
 const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 const RENDERED: &str = include_str!("data/rendered.yaml");
 
+/// A sidecar that follows the configuration.
+struct Following {
+    state: Arc<AgentState>,
+    _asked: Asked,
+    _folder: TempDir,
+}
+
+impl Following {
+    fn start(node: &str, config: &str, options: &Options, simulator: &Simulator) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config_in = folder.path().join("in.yaml");
+        std::fs::write(&config_in, config).unwrap();
+        let settings = Settings {
+            node: node.to_owned(),
+            config_in,
+            jobs_from: Vec::new(),
+            config_out: folder.path().join("out.yaml"),
+            reload_url: None,
+            state_dir: None,
+            options: options.clone(),
+            waits: Waits { hold: Duration::ZERO, spread: Duration::ZERO, pause: Duration::ZERO },
+        };
+        let asked = Asked::start(simulator, node, Timing::alone());
+        Self { state: asked.follow(settings), _asked: asked, _folder: folder }
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs a Prometheus; run by .ci/run prometheus"]
 async fn final_targets_are_the_same() {
-    let (api_url, _) = example_cluster().await;
+    let (api_url, simulator) = example_cluster().await;
     let rendered = RENDERED.replace("api_server: API", &format!("api_server: {api_url}"));
 
     // As config-reloader would have filled it.
     let by_itself = Prometheus::start(&rendered.replace("$(SHARD)", "0")).await;
     let mut of_nodes = Vec::new();
+    let mut following = Vec::new();
     for node in NODES {
         let sidecar = Served::start(&plain(&api_url), node).await;
         let options = Options {
@@ -30,6 +65,7 @@ async fn final_targets_are_the_same() {
             own_api_server: Some(api_url.clone()),
             ..Options::default()
         };
+        following.push(Following::start(node, &rendered, &options, &simulator));
         let config = Config::read(&rendered).expect("a configuration");
         let rewriting =
             rewrite(config, Vec::new(), &options, &BTreeMap::new()).expect("it is good");
@@ -61,6 +97,23 @@ async fn final_targets_are_the_same() {
         if finals(assigned).len() == together { Ok(()) } else { Err(format!("{together} targets")) }
     })
     .await;
+
+    // What the sidecars expect is what is scraped.
+    for ((node, prometheus, _), following) in of_nodes.iter().zip(&following) {
+        eventually("what is expected", || async {
+            let mut scraped = BTreeMap::new();
+            for target in active(prometheus).await {
+                *scraped.entry(target.scrape_pool).or_insert(0) += 1;
+            }
+            let expected = following.state.view().targets;
+            if expected == scraped {
+                Ok(())
+            } else {
+                Err(format!("{node}: {expected:?}, {scraped:?}"))
+            }
+        })
+        .await;
+    }
 
     // Three rules less in each job, and nothing else.
     let (theirs, ours) = (understood(&by_itself).await, understood(&of_nodes[0].1).await);
