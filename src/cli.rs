@@ -38,6 +38,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Prints what a query serves, from a running sidecar or straight from the API server
     Targets(TargetsArgs),
+    /// Says why a Pod is, or is not, a target: step by step, with the reason where it got lost
+    Explain(ExplainArgs),
     /// Prints a Prometheus configuration whose jobs ask this sidecar instead of the API server
     Rewrite(RewriteArgs),
     /// Judges PrometheusAgents, monitors and manifests of ours: what they do in DaemonSet mode
@@ -308,6 +310,36 @@ pub struct TargetsArgs {
     pub output: Output,
 }
 
+/// `explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The Pod
+    #[arg(value_name = "NAMESPACE/POD")]
+    pub pod: String,
+    /// A query that should find it, as in a URL: /sd/endpointslice?namespace=shop, pod?port=metrics, or a whole URL of a
+    /// rewritten configuration [default: pod, and endpointslice, with nothing selected]
+    #[arg(long, value_name = "ROLE[?QUERY]")]
+    pub query: Option<String>,
+    /// A job of the agent's configuration that should have it: its queries, and its relabelling
+    #[arg(long, conflicts_with_all = ["query", "node_name"], value_name = "NAME")]
+    pub job: Option<String>,
+    /// A running sidecar
+    #[arg(long, default_value = "http://127.0.0.1:9911", value_name = "URL")]
+    pub url: String,
+    /// Ask the API server what the sidecar of this node would find, instead of a running one
+    #[arg(long, conflicts_with = "url", value_name = "NODE", value_parser = node_name)]
+    pub node_name: Option<String>,
+    /// How to reach the API server.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Where endpoints come from, if the API server is asked.
+    #[command(flatten)]
+    pub endpoints: EndpointsArgs,
+    /// Format of the output
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
+}
+
 /// `rewrite`.
 #[derive(Clone, Debug, Args)]
 pub struct RewriteArgs {
@@ -422,6 +454,15 @@ pub struct RewritingArgs {
     /// those on loopback
     #[arg(long)]
     pub leave_to_complement: bool,
+}
+
+/// Format of what `explain` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// A line for each step.
+    Text,
+    /// What `/debug/explain` answers.
+    Json,
 }
 
 /// Format of what `targets` and `check` print.

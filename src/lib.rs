@@ -16,7 +16,7 @@
 //!
 //! - **One writer.** One task owns the index; everything else sees immutable snapshots.
 //! - **Readers never lock** what a watch needs, and never wait for one after the first sync.
-//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`config`], [`operator`],
+//! - **The middle is pure.** [`objects`], [`selector`], [`index`], [`targets`], [`explain`], [`config`], [`operator`],
 //!   [`check`] and [`migrate`] know no client, no socket, no file and no clock. I/O is in [`kube`], [`http`], [`agent`], [`file_sd`] and [`state`] only,
 //!   and in [`files`] and [`commands`]; kube types stay in [`kube`].
 //! - **Nothing is served before the first complete list**, and no failure ever removes a target:
@@ -32,6 +32,7 @@ pub mod commands;
 pub mod config;
 pub mod coverage;
 pub mod demand;
+pub mod explain;
 pub mod file_sd;
 pub mod files;
 pub mod http;

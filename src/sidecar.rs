@@ -6,7 +6,7 @@
 use crate::coverage::{self, AgentPods};
 use crate::demand::Demand;
 use crate::index::{self, EndpointsFrom, Excluded, Index, Needs, Progress, Snapshot, Snapshots};
-use crate::kube::{self, ApiServer, Keeping, Saved, Timing, Watches};
+use crate::kube::{self, ApiServer, Keeping, Lookups, Saved, Timing, Watches};
 use crate::objects::Resource;
 use crate::state::{Keeper, Restored, StateFile};
 use crate::status::Board;
@@ -26,6 +26,8 @@ pub struct Sidecar {
     pub board: Arc<Board>,
     /// What is kept for the next run, where there is a place for it.
     pub keeper: Option<Arc<Keeper>>,
+    /// Where Pods of other nodes are.
+    pub lookups: Lookups,
     _tasks: JoinSet<()>,
 }
 
@@ -105,6 +107,7 @@ impl Sidecar {
             let (demand, snapshots) = (Arc::clone(&demand), Arc::clone(&snapshots));
             tasks.spawn(coverage::follow(agents, demand, snapshots, changes.clone()));
         }
+        let (lookups, asked) = Lookups::new();
         tasks.spawn(kube::follow(Watches {
             server: server.into(),
             share,
@@ -114,8 +117,9 @@ impl Sidecar {
             changes,
             snapshots: Arc::clone(&snapshots),
             keeping,
+            lookups: asked,
         }));
-        Self { snapshots, demand, board, keeper, _tasks: tasks }
+        Self { snapshots, demand, board, keeper, lookups, _tasks: tasks }
     }
 }
 

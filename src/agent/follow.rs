@@ -71,6 +71,7 @@ impl Follower {
         let stopgap_at = has_none.then(|| now + stopgap::AFTER);
         let applied = written.ok().filter(|text| !has_none && !stopgap::is_stopgap(text));
         let kept = Kept::read(settings.state_dir.as_ref());
+        state.lock().settings = Some(Arc::new(settings.clone()));
         let guard = Guard::new(&targets.node, settings.waits, applied, kept);
         let mut follower = Self {
             settings,
@@ -213,7 +214,9 @@ impl Follower {
         let main = configs.remove(0);
         let rewriting = config::rewrite(main, configs, &self.settings.options, &self.last_good())
             .map_err(|error| format!("{}: {error}", names[0].display()))?;
-        self.state.lock().jobs = report(&rewriting.jobs, &mut self.said);
+        let mut state = self.state.lock();
+        state.jobs = report(&rewriting.jobs, &mut self.said);
+        state.fates = rewriting.jobs.into();
         Ok(rewriting.config.to_string())
     }
 

@@ -1,12 +1,13 @@
 //! What a rewritten configuration finds on this node.
 
-use crate::config::{Config, Expressions, Impact, Labels, Options, Question, Relabelling};
+use crate::config::{
+    Config, Expressions, Impact, Labels, Options, Question, Relabelling, initial_labels,
+};
 use crate::demand::Demand;
 use crate::index::{Needs, Snapshot, Snapshots};
 use crate::objects::Resource;
 use crate::sd;
-use crate::targets::{Profile, Query, Target, build};
-use crate::yaml::Yaml;
+use crate::targets::{Profile, Query, build};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ impl OwnTargets {
             }
             let relabelling = Relabelling::of(job, expressions);
             for target in own {
-                let left = relabelling.apply(labels(&target, job));
+                let left = relabelling.apply(initial_labels(&target, job));
                 if left.is_some_and(|labels| labels.contains_key("__address__")) {
                     found.insert((name.to_owned(), target.address));
                 }
@@ -100,7 +101,9 @@ impl OwnTargets {
             }
             let relabelling = Relabelling::of(job, &mut expressions);
             for target in own {
-                let Some(mut left) = relabelling.apply(labels(&target, job)) else { continue };
+                let Some(mut left) = relabelling.apply(initial_labels(&target, job)) else {
+                    continue;
+                };
                 left.retain(|name, _| !name.starts_with("__meta_"));
                 if left.contains_key("__address__") {
                     found.entry(name.to_owned()).or_default().insert(left);
@@ -125,22 +128,4 @@ impl OwnTargets {
         };
         config.questions(&options.sd_url).filter_map(parse)
     }
-}
-
-/// The labels that a target has when the rules begin: what is discovered, and what the job says of all.
-fn labels(target: &Target, job: &Yaml) -> Labels {
-    let discovered =
-        target.labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-    let said = |key: &str, otherwise: &str| {
-        let said = job.get(key).and_then(Yaml::text).filter(|text| !text.is_empty());
-        said.unwrap_or(otherwise).to_owned()
-    };
-    let usual = [
-        ("__address__", target.address.clone()),
-        ("job", said("job_name", "")),
-        ("__scheme__", said("scheme", "http")),
-        ("__metrics_path__", said("metrics_path", "/metrics")),
-    ];
-    let usual = usual.map(|(name, value)| (name.to_owned(), value));
-    usual.into_iter().chain(discovered).collect() // a target's own label wins
 }

@@ -1,11 +1,14 @@
-//! How following is going, for metrics.
+//! How following is going, for metrics and for those who ask about a job.
 
+use super::files;
+use super::settings::Settings;
+use crate::config::{Config, Job};
 use crate::index::Needs;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-/// Written by the follower, read by `/metrics`.
+/// Written by the follower, read by `/metrics` and `/debug/explain`.
 #[derive(Debug, Default)]
 pub struct AgentState(Mutex<View>);
 
@@ -16,6 +19,10 @@ pub struct View {
     pub jobs: JobCounts,
     /// Targets that the agent should scrape, of each job that asks this sidecar and has some.
     pub targets: BTreeMap<String, usize>,
+    /// What became of each of them.
+    pub fates: Arc<[Job]>,
+    /// What is followed.
+    pub settings: Option<Arc<Settings>>,
     /// Whether the agent has a configuration.
     pub has_config: bool,
     /// What the first configuration of this run asks for.
@@ -53,6 +60,13 @@ impl AgentState {
     /// A copy of all.
     pub fn view(&self) -> View {
         self.lock().clone()
+    }
+
+    /// The configuration that the agent has. It is read from its file, which nobody else needs in memory.
+    pub fn applied(&self) -> Option<Config> {
+        let settings = self.view().settings?;
+        let bytes = files::read(&settings.config_out).ok()?;
+        Config::read(&String::from_utf8(bytes).ok()?).ok()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, View> {

@@ -5,6 +5,8 @@ mod cluster;
 #[cfg(feature = "simulator")]
 mod demo;
 mod error;
+mod explain;
+mod fetch;
 mod file_sd;
 mod host_network;
 mod listen;

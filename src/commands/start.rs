@@ -1,6 +1,6 @@
 //! From what was typed to what is done.
 
-use super::{check, error::CommandError, logging, migrate, rewrite, run, targets};
+use super::{check, error::CommandError, explain, logging, migrate, rewrite, run, targets};
 #[cfg(feature = "simulator")]
 use super::{demo, simulate};
 use crate::cli::{Cli, Command};
@@ -29,6 +29,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
             #[cfg(feature = "simulator")]
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Targets(args) => targets::targets(args).await,
+            Command::Explain(args) => explain::explain(args).await,
             Command::Rewrite(args) => rewrite::rewrite(&args),
             Command::Migrate(args) => migrate::migrate(&args).await,
             Command::Check(args) => check::check(&args).await,

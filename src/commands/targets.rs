@@ -2,16 +2,13 @@
 
 use super::cluster;
 use super::error::CommandError;
+use super::fetch::fetch;
 use crate::cli::{Output, TargetsArgs};
 use crate::index::EndpointsFrom;
 use crate::kube::Timing;
 use crate::sd::{self, Answers, Question};
 use crate::sidecar::Sidecar;
 use crate::targets::Profile;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,7 +73,10 @@ pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
             let answer = answers.answer(question, asked.len(), PATIENCE).await;
             answer.map_err(|error| CommandError::Failure(error.to_string()))?.body
         }
-        None => fetch(&format!("{}/sd/{asked}", args.url.trim_end_matches('/'))).await?,
+        None => {
+            let url = format!("{}/sd/{asked}", args.url.trim_end_matches('/'));
+            fetch(&url, PATIENCE).await?
+        }
     };
     match args.output {
         Output::Json => println!("{}", String::from_utf8_lossy(&body)),
@@ -88,32 +88,6 @@ pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
         }
     }
     Ok(())
-}
-
-async fn fetch(url: &str) -> Result<Bytes, CommandError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        CommandError::Failure(format!(
-            "GET {url}: {error}; is the sidecar running there? (--url; or --node-name to ask the API server)"
-        ))
-    };
-    let uri: http::Uri =
-        url.parse().map_err(|error| CommandError::Usage(format!("--url {url}: {error}")))?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let exchange = async {
-        let answer = client.get(uri).await.map_err(|error| failed(&error))?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
-        Ok((status, body))
-    };
-    let (status, body) = tokio::time::timeout(PATIENCE, exchange)
-        .await
-        .map_err(|_| failed(&format!("no answer for {} s", PATIENCE.as_secs())))??;
-    if status.is_success() {
-        Ok(body)
-    } else {
-        let reason = String::from_utf8_lossy(&body).trim().to_owned();
-        Err(CommandError::Failure(format!("GET {url}: {status}: {reason}")))
-    }
 }
 
 fn table(groups: &[Group]) -> String {

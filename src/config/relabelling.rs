@@ -18,8 +18,19 @@ pub struct Relabelling(Vec<Compiled>);
 #[derive(Debug, Default)]
 pub struct Expressions(HashMap<String, Option<Rc<Regex>>>);
 
+/// The rule that drops a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Its number among the rules of the job, from 1.
+    pub number: usize,
+    /// What it says, and to what value.
+    pub rule: String,
+}
+
 #[derive(Debug)]
 struct Compiled {
+    /// From 1.
+    number: usize,
     rule: Rule,
     /// Nothing, if the crate has no equal of it (classes of Unicode).
     regex: Option<Rc<Regex>>,
@@ -46,30 +57,72 @@ impl Relabelling {
     /// The rules of a job. One that Prometheus would refuse is passed over.
     pub fn of(job: &Yaml, expressions: &mut Expressions) -> Self {
         let rules = job.get("relabel_configs").and_then(Yaml::items).unwrap_or_default();
-        let rules = rules.iter().filter_map(|rule| Rule::read(rule).ok());
-        Self(rules.map(|rule| Compiled { regex: expressions.get(&rule.regex), rule }).collect())
+        let rules = rules.iter().zip(1..);
+        let rules = rules.filter_map(|(rule, number)| Some((number, Rule::read(rule).ok()?)));
+        let compiled = |(number, rule): (_, Rule)| Compiled {
+            number,
+            regex: expressions.get(&rule.regex),
+            rule,
+        };
+        Self(rules.map(compiled).collect())
     }
 
     /// What they make of the labels; nothing, if they drop the target. A rule whose expression cannot be told
     /// changes nothing.
     pub fn apply(&self, mut labels: Labels) -> Option<Labels> {
-        labels.retain(|_, value| !value.is_empty());
-        let known = self.0.iter().filter_map(|rule| Some((&rule.rule, rule.regex.as_deref()?)));
-        for (rule, regex) in known {
-            if !apply(rule, regex, &mut labels) {
-                return None;
+        self.first_to_drop(&mut labels).is_none().then_some(labels)
+    }
+
+    /// The same, and which rule drops the target.
+    ///
+    /// # Errors
+    /// If one does.
+    pub fn judge(&self, mut labels: Labels) -> Result<Labels, Dropped> {
+        match self.first_to_drop(&mut labels) {
+            None => Ok(labels),
+            Some(Compiled { number, rule, .. }) => {
+                Err(Dropped { number: *number, rule: said_of(rule, &labels) })
             }
         }
-        Some(labels)
     }
+
+    /// The numbers of the rules whose expressions cannot be told.
+    pub fn untold(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().filter(|rule| rule.regex.is_none()).map(|rule| rule.number)
+    }
+
+    /// The rule that drops the target; nothing, if it is kept. Makes the labels what they are then.
+    fn first_to_drop(&self, labels: &mut Labels) -> Option<&Compiled> {
+        labels.retain(|_, value| !value.is_empty());
+        let known = |rule: &&Compiled| rule.regex.is_some();
+        self.0.iter().filter(known).find(|rule| {
+            rule.regex.as_deref().is_some_and(|regex| !apply(&rule.rule, regex, labels))
+        })
+    }
+}
+
+/// A rule that looks at values, and the value that it sees.
+fn said_of(rule: &Rule, labels: &Labels) -> String {
+    let value = value_of(rule, labels);
+    let sources = rule.source_labels.join(", ");
+    match &*rule.action {
+        "keepequal" | "dropequal" => {
+            let (target, other) = (&rule.target_label, get(labels, &rule.target_label));
+            format!("{} of [{sources}] and {target}: {value:?} and {other:?}", rule.action)
+        }
+        action => format!("{action} [{sources}] by regex {:?}: the value is {value:?}", rule.regex),
+    }
+}
+
+/// What a rule looks at.
+fn value_of(rule: &Rule, labels: &Labels) -> String {
+    let values = rule.source_labels.iter().map(|name| get(labels, name));
+    values.collect::<Vec<_>>().join(&rule.separator)
 }
 
 /// Whether the target is still there.
 fn apply(rule: &Rule, regex: &Regex, labels: &mut Labels) -> bool {
-    let value = || {
-        let values = rule.source_labels.iter().map(|name| get(labels, name));
-        values.collect::<Vec<_>>().join(&rule.separator)
-    };
+    let value = || value_of(rule, labels);
     match &*rule.action {
         "keep" => return regex.is_match(&value()),
         "drop" => return !regex.is_match(&value()),
@@ -138,6 +191,32 @@ mod tests {
     fn labels(text: &str) -> Labels {
         let pairs = text.split(',').filter(|pair| !pair.is_empty());
         pairs.map(|pair| pair.split_once('=').unwrap()).map(|(k, v)| (k.into(), v.into())).collect()
+    }
+
+    #[test]
+    fn the_rule_that_drops_is_named() {
+        for (rules, expected) in [
+            (
+                "{target_label: b, replacement: x}, {source_labels: [a, b], regex: 'foo;y', action: keep}",
+                Some((2, r#"keep [a, b] by regex "foo;y": the value is "foo;x""#)),
+            ),
+            (
+                "{source_labels: [a], regex: 'fo.', action: drop}, {source_labels: [a], regex: no, action: keep}",
+                Some((1, r#"drop [a] by regex "fo.": the value is "foo""#)),
+            ),
+            // One that Prometheus refuses has a number, too.
+            (
+                "{action: none}, {source_labels: [a], target_label: c, action: keepequal}",
+                Some((2, r#"keepequal of [a] and c: "foo" and """#)),
+            ),
+            ("{source_labels: [a], regex: foo, action: keep}", None),
+        ] {
+            let job = yaml::read(&format!("relabel_configs: [{rules}]")).unwrap();
+            let relabelling = Relabelling::of(&job, &mut Expressions::default());
+            let dropped = relabelling.judge(labels("a=foo")).err();
+            let dropped = dropped.as_ref().map(|dropped| (dropped.number, &*dropped.rule));
+            assert_eq!(dropped, expected, "{rules}");
+        }
     }
 
     /// Mostly from Prometheus' `TestRelabel`.

@@ -112,6 +112,16 @@ impl Config {
         self.jobs.into_iter().filter_map(named).collect()
     }
 
+    /// The job of that name.
+    pub fn job(&self, name: &str) -> Option<&Yaml> {
+        self.jobs.iter().find(|job| job::name(job) == Some(name))
+    }
+
+    /// The names of its jobs.
+    pub fn job_names(&self) -> impl Iterator<Item = &str> {
+        self.jobs.iter().filter_map(job::name)
+    }
+
     /// Its settings and no job, without those that nobody fills in; `None` if there are none, or a key is
     /// there twice.
     pub fn without_jobs(self, options: &Options) -> Option<String> {

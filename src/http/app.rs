@@ -5,6 +5,7 @@ use crate::agent::AgentState;
 use crate::demand::Demand;
 use crate::file_sd::FileSdState;
 use crate::index::Snapshots;
+use crate::kube::Lookups;
 use crate::sd::{Answers, Compat};
 use crate::sidecar::Sidecar;
 use crate::state::Keeper;
@@ -22,6 +23,7 @@ pub struct App {
     pub(super) board: Arc<Board>,
     pub(super) answers: Arc<Answers>,
     pub(super) long_poll: LongPoll,
+    pub(super) lookups: Lookups,
     pub(super) compat: Compat,
     pub(super) agent: Option<Arc<AgentState>>,
     pub(super) file_sd: Option<Arc<FileSdState>>,
@@ -35,7 +37,7 @@ pub struct App {
 impl App {
     /// Serves that sidecar, and says how its agent's configuration is doing, if it has one.
     pub fn new(sidecar: &Sidecar, compat: Compat, agent: Option<Arc<AgentState>>) -> Self {
-        let Sidecar { snapshots, demand, board, keeper, .. } = sidecar;
+        let Sidecar { snapshots, demand, board, keeper, lookups, .. } = sidecar;
         let answers = Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board));
         let answers = Arc::new(answers);
         Self {
@@ -44,6 +46,7 @@ impl App {
             board: Arc::clone(board),
             long_poll: LongPoll::new(Arc::clone(&answers)),
             answers,
+            lookups: lookups.clone(),
             compat,
             agent,
             file_sd: None,

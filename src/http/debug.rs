@@ -123,7 +123,8 @@ fn shown(target: &Target) -> Value {
     })
 }
 
-fn pretty(value: &impl Serialize) -> Answer {
+/// A value as JSON for people.
+pub(super) fn pretty(value: &impl Serialize) -> Answer {
     let mut text = serde_json::to_vec_pretty(value).expect("strings and numbers serialise");
     text.push(b'\n');
     response::json(text)

@@ -14,6 +14,7 @@ mod caller;
 mod connections;
 mod conversation;
 mod debug;
+mod explain;
 mod file_limit;
 mod file_sd_metrics;
 mod host;
@@ -29,6 +30,7 @@ mod stream;
 
 pub use admin::Admin;
 pub use app::App;
+pub use explain::ExplainError;
 pub use file_limit::raise_open_file_limit;
 pub use listener::{Ends, Listener};
 pub use response::Answer;

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::caller::{has, header, refuse_query};
 use super::debug;
+use super::explain;
 use super::host::means_us;
 use super::response::{self, Answer};
 use super::serve::Routes;
@@ -30,6 +31,7 @@ const INDEX: &str = "\
 
 /debug/targets?role=ROLE      the same, with the objects that each target came from
 /debug/unassigned             endpoints that belong to no node, of role endpointslice or of role=endpoints
+/debug/explain?pod=NS/NAME    why a Pod is, or is not, a target; with job=NAME, or query=, or role=ROLE and what goes with it
 /debug/watches                what is watched, and how it is doing
 ";
 
@@ -62,6 +64,7 @@ impl Routes for HttpSd {
             }
             "/debug/targets" => debug::targets(&self.0, query, &request.headers).await,
             "/debug/unassigned" => debug::unassigned(&self.0, query, &request.headers).await,
+            "/debug/explain" => explain::json(&self.0, query, &request.headers).await,
             "/debug/watches" => debug::watches(&self.0),
             path => match path.strip_prefix("/sd/") {
                 Some(role) => self.targets(role, &request).await,

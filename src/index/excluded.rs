@@ -2,6 +2,7 @@
 
 use crate::objects::Pod;
 use crate::selector::LabelSelector;
+use std::fmt;
 
 /// Pods whose targets no node serves, in whatever role: a few huge ones, above all, that would make the agent
 /// of one node large.
@@ -22,7 +23,12 @@ pub struct PodSelector {
 impl Excluded {
     /// Whether that Pod is among them.
     pub fn contains(&self, pod: &Pod) -> bool {
-        self.0.iter().any(|such| such.selects(pod))
+        self.selecting(pod).is_some()
+    }
+
+    /// By which of them that Pod is selected, if it is.
+    pub fn selecting(&self, pod: &Pod) -> Option<&PodSelector> {
+        self.0.iter().find(|such| such.selects(pod))
     }
 }
 
@@ -38,5 +44,12 @@ impl PodSelector {
     /// Whether it selects that Pod.
     pub fn selects(&self, pod: &Pod) -> bool {
         *self.namespace == *pod.meta.key.namespace && self.labels.matches(&pod.meta.labels)
+    }
+}
+
+/// As `--exclude` has it.
+impl fmt::Display for PodSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.labels)
     }
 }

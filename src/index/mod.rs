@@ -17,7 +17,10 @@ mod snapshot;
 mod state;
 
 pub use change::{Change, ListOutcome, OwnerKey, Update};
-pub use derivation::{Controller, Derived, Seen};
+pub use derivation::{
+    Controller, Derived, Lost, MissingPort, Seen, WrittenAs, lost, missing_ports, selects,
+    takes_pods,
+};
 pub use endpoints_from::{Deriving, EndpointsFrom, ForeignSlices, KubeletAddress};
 pub use excluded::{Excluded, PodSelector};
 pub use needs::Needs;

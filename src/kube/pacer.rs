@@ -28,6 +28,8 @@ pub(super) enum Turn {
     Other,
     /// The next page of a list, or an owner: one of many that a normal start needs.
     Extra,
+    /// Something that a person wants to know, and nothing depends on.
+    Lookup,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,11 @@ impl Pacer {
         }
     }
 
+    /// Whether a request may be made now, for those that need not be made at all.
+    pub(super) fn try_now(&self, turn: Turn) -> bool {
+        self.try_take(turn).is_none()
+    }
+
     /// Tells that a request failed.
     pub(super) fn failed(&self) {
         let mut state = self.lock();
@@ -93,6 +100,7 @@ impl Pacer {
             Turn::Pods => 0.0,
             Turn::Other => 2.0,
             Turn::Extra => 5.0,
+            Turn::Lookup => 10.0,
         };
         let missing = 1.0 + reserve - state.tokens;
         if missing <= 0.0 {
@@ -132,7 +140,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fault_is_bounded() {
-        for turn in [Turn::Pods, Turn::Other, Turn::Extra] {
+        for turn in [Turn::Pods, Turn::Other, Turn::Extra, Turn::Lookup] {
             let pacer = Pacer::new();
             pacer.failed();
             let first = requests_within(&pacer, turn, Duration::from_secs(60)).await;
@@ -148,6 +156,15 @@ mod tests {
         let instant = Duration::from_millis(1);
         assert_eq!(requests_within(&pacer, Turn::Extra, instant).await, ALLOWANCE + 15);
         assert_eq!(requests_within(&pacer, Turn::Pods, instant).await, 5, "the reserve");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_up_leaves_half_of_the_bucket() {
+        let pacer = Pacer::new();
+        let made = (0..100).filter(|_| pacer.try_now(Turn::Lookup)).count();
+        assert_eq!(made, 10);
+        let instant = Duration::from_millis(1);
+        assert_eq!(requests_within(&pacer, Turn::Extra, instant).await, ALLOWANCE + 5);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use super::foreign::ForeignWatches;
 use super::impersonation::ApiServer;
 use super::kind::Kind;
+use super::lookups::LookupQueue;
 use super::owners::OwnerReader;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
@@ -38,11 +39,14 @@ pub struct Watches {
     pub snapshots: Arc<Snapshots>,
     /// What is kept for the next run, and was by the last.
     pub keeping: Option<Keeping>,
+    /// Who asks where Pods of other nodes are.
+    pub lookups: LookupQueue,
 }
 
 /// Opens and closes loops as the demand asks, until it is dropped; then all loops end.
 pub async fn follow(watches: Watches) {
-    let Watches { server, share, timing, demand, board, changes, snapshots, mut keeping } = watches;
+    let Watches { server, share, timing, demand, board, changes, snapshots, mut keeping, lookups } =
+        watches;
     let context = Context {
         client: server.client,
         impersonation: server.impersonation,
@@ -54,6 +58,7 @@ pub async fn follow(watches: Watches) {
         resume: Arc::new(keeping.as_mut().map(Keeping::resume).unwrap_or_default()),
     };
     let mut tasks = JoinSet::new();
+    tasks.spawn(lookups.answer(context.clone()));
     if let Some(keeping) = keeping {
         keeping.begin(&context, &mut tasks).await;
         // An outage may outlast all questions, and what nobody watches must not be served.

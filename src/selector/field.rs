@@ -44,7 +44,16 @@ impl FieldSelector {
 
     /// Whether the fields match; `value` gives the value of a field.
     pub fn matches<'a>(&self, value: impl Fn(&str) -> &'a str) -> bool {
-        self.terms.iter().all(|term| (*term.value == *value(&term.field)) == term.equal)
+        self.terms.iter().all(|term| term.holds(value(&term.field)))
+    }
+
+    /// The terms that do not match: the field, and the term in its canonical form.
+    pub fn unmet<'a>(
+        &self,
+        value: impl Fn(&str) -> &'a str,
+    ) -> impl Iterator<Item = (&str, String)> {
+        let unmet = self.terms.iter().filter(move |term| !term.holds(value(&term.field)));
+        unmet.map(|term| (&*term.field, term.to_string()))
     }
 }
 
@@ -74,6 +83,10 @@ fn split_at_commas(text: &str) -> Vec<&str> {
 // === impl Term ===
 
 impl Term {
+    fn holds(&self, value: &str) -> bool {
+        (*self.value == *value) == self.equal
+    }
+
     fn parse(term: &str) -> Result<Self, MalformedSelector> {
         let (field, equal, value) = split_at_operator(term)
             .ok_or_else(|| MalformedSelector::NoOperator(term.to_owned()))?;

@@ -51,6 +51,14 @@ impl LabelSelector {
             .iter()
             .all(|requirement| requirement.condition.holds(labels.get(&requirement.key)))
     }
+
+    /// The requirements that the labels do not meet: the label, and the requirement in its canonical form.
+    pub fn unmet(&self, labels: &StringMap) -> impl Iterator<Item = (&str, String)> {
+        let fails =
+            |requirement: &&Requirement| !requirement.condition.holds(labels.get(&requirement.key));
+        let unmet = self.requirements.iter().filter(fails);
+        unmet.map(|requirement| (&*requirement.key, requirement.to_string()))
+    }
 }
 
 /// The canonical form, which parses to an equal selector.

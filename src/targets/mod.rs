@@ -24,6 +24,7 @@ mod role_endpointslice;
 mod role_node;
 mod role_pod;
 mod target;
+mod unmet;
 mod view;
 
 pub use build::build;

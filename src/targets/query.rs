@@ -96,6 +96,11 @@ impl Role {
             Self::Node => "node",
         }
     }
+
+    /// Whether Pods can be targets.
+    pub fn finds_pods(self) -> bool {
+        self != Self::Node
+    }
 }
 
 // === impl Query ===

@@ -22,6 +22,8 @@ mod connections;
 mod derivation;
 /// What the documentation says is so.
 mod docs;
+/// Why a Pod is, or is not, a target: each reason, at each door.
+mod explain;
 /// Faults of the API server cost no target and no flood of requests.
 mod faults;
 /// The same targets as files.

@@ -11,7 +11,7 @@
 //! together for a namespace; `endpoints` does the same for their older form. The one other author whose slices follow from what is known is
 //! prometheus-operator (`kubelet`); where the rest may be is told by `foreign`, and what a node gets to
 //! know of which object by `seen`. `derived` keeps the
-//! results.
+//! results. Why a Pod is no endpoint is told by `lost`.
 //!
 //! What cannot be known is left out: the names of the slices, and the annotation with the time of
 //! the last change. A slice without ports gives no target, so none is derived.
@@ -24,6 +24,7 @@ mod families;
 mod foreign;
 mod kubelet;
 mod labels;
+mod lost;
 mod pairs;
 mod ports;
 mod seen;
@@ -35,5 +36,6 @@ mod testing;
 pub use controller::Controller;
 pub(super) use derived::Derivation;
 pub use derived::Derived;
+pub use lost::{Lost, MissingPort, WrittenAs, lost, missing_ports, selects, takes_pods};
 pub use seen::Seen;
 pub(super) use slices::Around;

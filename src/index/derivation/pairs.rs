@@ -50,7 +50,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-fn has_not_ended(pod: &Pod) -> bool {
+/// Whether its containers may run, now or later.
+pub(super) fn has_not_ended(pod: &Pod) -> bool {
     !matches!(&*pod.phase, "Failed" | "Succeeded")
 }
 

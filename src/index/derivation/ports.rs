@@ -22,7 +22,7 @@ pub(super) fn ports_of(service: &Service, pod: &Pod, controller: Controller) -> 
 }
 
 /// The number of the first container port of that name and protocol; those of sidecars come last.
-fn named(pod: &Pod, name: &str, protocol: &str, controller: Controller) -> Option<i32> {
+pub(super) fn named(pod: &Pod, name: &str, protocol: &str, controller: Controller) -> Option<i32> {
     let sidecars = pod
         .init_containers
         .iter()

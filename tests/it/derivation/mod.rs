@@ -3,6 +3,7 @@
 //!
 //! The model (`model.rs`) works on JSON, for the whole cluster, without any of our types.
 
+mod explained;
 mod model;
 mod random;
 

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use nodelocal_sd::agent::{self, AgentState, Settings};
 use nodelocal_sd::coverage::AgentPods;
+use nodelocal_sd::explain::{self, Explanation};
 use nodelocal_sd::file_sd::{self, FileSdState};
 use nodelocal_sd::http::{Admin, App};
 use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
@@ -102,6 +103,14 @@ impl Asked {
     /// What its listeners serve.
     pub(crate) fn app(&self) -> Arc<App> {
         Arc::new(App::new(&self.sidecar, Compat::Auto, None))
+    }
+
+    /// Why a Pod is, or is not, a target: what is asked is as in the URL of `/debug/explain`.
+    pub(crate) async fn explain(&self, asked: &str, patience: Duration) -> Explanation {
+        let app = App::new(&self.sidecar, Compat::Auto, None);
+        let asked =
+            explain::Asked::parse(Some(asked), self.endpoints_from).expect("a good question");
+        app.explain(&asked, "", patience).await.expect("no job is asked about")
     }
 
     /// Lets it follow its agent's configuration.

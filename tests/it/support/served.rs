@@ -2,6 +2,7 @@
 
 use super::http::get;
 use super::world::NODE;
+use nodelocal_sd::agent::{self, AgentState, Settings};
 use nodelocal_sd::coverage::AgentPods;
 use nodelocal_sd::http::{Admin, App, HttpSd, Limits, serve};
 use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
@@ -114,18 +115,25 @@ impl Served {
         limits: Limits,
     ) -> Self {
         let first = Snapshot::of(node, from, Excluded::default());
-        Self::start_after(api, (first, None), timing, address, limits).await
+        Self::start_after(api, (first, None, None), timing, address, limits).await
     }
 
     /// One that begins with that snapshot, which says whose targets are served.
     pub(crate) async fn after(first: Snapshot, agents: Option<AgentPods>, api: &Source) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
-        Self::start_after(api, (first, agents), Timing::alone(), address, Limits::SD).await
+        Self::start_after(api, (first, agents, None), Timing::alone(), address, Limits::SD).await
+    }
+
+    /// The same with an agent, whose configuration it follows.
+    pub(crate) async fn following(settings: Settings, first: Snapshot, api: &Source) -> Self {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let first = (first, None, Some(settings));
+        Self::start_after(api, first, Timing::alone(), address, Limits::SD).await
     }
 
     async fn start_after(
         api: &Source,
-        (first, agents): (Snapshot, Option<AgentPods>),
+        (first, agents, settings): (Snapshot, Option<AgentPods>, Option<Settings>),
         timing: Timing,
         address: SocketAddr,
         limits: Limits,
@@ -134,11 +142,16 @@ impl Served {
         let (node, from) =
             (first.share.node().map_or("", |node| node).to_owned(), first.endpoints_from);
         let sidecar = Sidecar::after(first, agents, client, timing);
-        let app = Arc::new(App::new(&sidecar, Compat::Auto, None));
+        let mut tasks = JoinSet::new();
+        let agent = settings.map(|settings| {
+            let state = Arc::new(AgentState::default());
+            tasks.spawn(agent::follow(settings, &sidecar, Arc::clone(&state)));
+            state
+        });
+        let app = Arc::new(App::new(&sidecar, Compat::Auto, agent));
         let (sd, url) = listen(address);
         let (admin_listener, admin) = listen("127.0.0.1:0".parse().unwrap());
         let (stop, stopping) = oneshot::channel();
-        let mut tasks = JoinSet::new();
         tasks.spawn(serve(sd, Arc::new(HttpSd(Arc::clone(&app))), limits, stopped(stopping)));
         tasks.spawn(serve(admin_listener, Arc::new(Admin::new(app)), Limits::ADMIN, pending()));
         tasks.spawn(async move {
