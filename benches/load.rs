@@ -5,6 +5,7 @@
 //! second of what they asked for, and every five seconds a Pod changes. Any error, and any held request that does
 //! not have the state as it is in the end, fails the run.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the run")]
 #![expect(clippy::print_stdout, reason = "the result")]
 
 #[path = "../tests/it/load/driver.rs"]

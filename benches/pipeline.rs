@@ -4,8 +4,9 @@
 //! endpoints, of which the node has few.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use nodelocal_sd::history::difference;
 use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, Snapshot, Update};
-use nodelocal_sd::objects::{EndpointSlice, Pod, Service, SliceOfNode};
+use nodelocal_sd::objects::{EndpointSlice, Pod, Reach, Resource, Service, SliceOfNode};
 use nodelocal_sd::sd;
 use nodelocal_sd::targets::{Profile, Query, Role, build};
 use serde::de::DeserializeSeed;
@@ -162,6 +163,34 @@ fn derive(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What the history costs after a snapshot has been published: each Pod is of a Service of its own, and of one that has all.
+fn remember(criterion: &mut Criterion) {
+    let labelled = |number: usize, version: &str| {
+        let mut pod = pod(number);
+        let instance = format!("svc-{number}");
+        let labels = [("app", "web"), ("instance", &instance), ("version", version)];
+        pod.meta.labels = labels.into_iter().collect();
+        pod.ips = [format!("10.0.0.{number}").into()].into();
+        pod
+    };
+    let mut all = service(PODS);
+    all.selector = [("app", "web")].into_iter().collect();
+    let mut index = Index::new(NODE, EndpointsFrom::default());
+    index.apply(Change::Services(replace((0..PODS).map(service).chain([all]))));
+    index.apply(Change::ServicesWatched([Reach::Cluster].into()));
+    index.apply(Change::Nodes(replace(std::iter::empty())));
+    index.apply(Change::Pods(replace((0..PODS).map(|n| labelled(n, "1")))));
+    index.apply(Change::Synced(Resource::EndpointSlices));
+    let before = index.take_snapshot().expect("something changed");
+    index.apply(Change::Pods(Update::Apply(labelled(7, "2"))));
+    let after = index.take_snapshot().expect("the label changed");
+    let effects = difference(&before, &after).expect("few enough to compare");
+    assert_eq!(effects.len(), 2, "both roles");
+    criterion.bench_function("what a Pod change did to targets", |b| {
+        b.iter(|| difference(black_box(&before), black_box(&after)));
+    });
+}
+
 fn answer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("answer");
     for slices in SLICES {
@@ -182,5 +211,5 @@ fn answer(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, apply, derive, answer);
+criterion_group!(benches, decode, apply, derive, remember, answer);
 criterion_main!(benches);

@@ -6,11 +6,13 @@
 
 #![expect(clippy::print_stdout, reason = "the result")]
 
-use nodelocal_sd::index::{Change, EndpointsFrom, Index, ListOutcome, Snapshots, Update, maintain};
+use nodelocal_sd::history::{History, Recorder};
+use nodelocal_sd::index::{
+    Change, EndpointsFrom, Index, ListOutcome, Snapshots, Update, arrivals, maintain,
+};
 use nodelocal_sd::objects::{Pod, Service};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 const NODE: &str = "node-0";
@@ -61,8 +63,9 @@ async fn measure(services: usize) -> Vec<Duration> {
     assert_eq!(first.derived.slices().count(), PODS);
     let snapshots = Arc::new(Snapshots::after(first));
     let mut versions = snapshots.subscribe();
-    let (changes, queue) = mpsc::channel(1024);
-    let maintaining = tokio::spawn(maintain(index, queue, Arc::clone(&snapshots)));
+    let (changes, queue) = arrivals(1024);
+    let recorder = Recorder::new(Arc::new(History::new())); // it takes its time on the same thread
+    let maintaining = tokio::spawn(maintain(index, queue, Arc::clone(&snapshots), recorder));
     let mut delays = Vec::new();
     for event in PODS..PODS + EVENTS {
         let json = pod_json(event % PODS, event);

@@ -6,12 +6,11 @@
 //! Pods and Nodes say what was not seen: what no agent can scrape must not wait for a delay once more.
 
 use crate::demand::Demand;
-use crate::index::{Change, Needs, PodSelector, Snapshot, Snapshots};
+use crate::index::{Change, Changes, Needs, PodSelector, Snapshot, Snapshots};
 use crate::objects::{Pod, Resource, ResourceSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
@@ -45,7 +44,7 @@ pub async fn follow(
     agents: AgentPods,
     demand: Arc<Demand>,
     snapshots: Arc<Snapshots>,
-    changes: mpsc::Sender<Change>,
+    changes: Changes,
 ) {
     let mut coverage = Coverage::new(agents);
     let mut told: Option<BTreeSet<Arc<str>>> = None;

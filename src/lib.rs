@@ -35,6 +35,7 @@ pub mod demand;
 pub mod explain;
 pub mod file_sd;
 pub mod files;
+pub mod history;
 pub mod http;
 pub mod index;
 pub mod kube;

@@ -5,6 +5,7 @@
 
 use crate::coverage::{self, AgentPods};
 use crate::demand::Demand;
+use crate::history::{History, Recorder};
 use crate::index::{self, EndpointsFrom, Excluded, Index, Needs, Progress, Snapshot, Snapshots};
 use crate::kube::{self, ApiServer, Keeping, Lookups, Saved, Timing, Watches};
 use crate::objects::Resource;
@@ -12,7 +13,7 @@ use crate::state::{Keeper, Restored, StateFile};
 use crate::status::Board;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A running sidecar without its listeners. Dropping it ends its tasks.
@@ -24,6 +25,8 @@ pub struct Sidecar {
     pub demand: Arc<Demand>,
     /// How the watches are doing.
     pub board: Arc<Board>,
+    /// What has happened lately.
+    pub history: Arc<History>,
     /// What is kept for the next run, where there is a place for it.
     pub keeper: Option<Arc<Keeper>>,
     /// Where Pods of other nodes are.
@@ -40,8 +43,7 @@ pub struct Kept {
     pub restored: Option<Restored>,
 }
 
-/// Changes on their way to the index. A full queue makes the watches wait, which makes the API
-/// server wait; nothing is lost.
+/// Changes on their way to the index.
 const QUEUE: usize = 1024;
 
 impl Sidecar {
@@ -86,11 +88,12 @@ impl Sidecar {
         snapshots.publish_progress(index.progress());
         let demand = Arc::new(Demand::new());
         let board = Arc::new(Board::default());
+        let history = Arc::new(History::new());
         let saved = identity.map(|identity| {
             take_up(&snapshots.load(), index.progress(), &demand, &board);
             Saved { identity, versions: index.progress().versions.clone() }
         });
-        let (changes, queue) = mpsc::channel(QUEUE);
+        let (changes, queue) = index::arrivals(QUEUE);
         let mut tasks = JoinSet::new();
         let (keeper, keeping) = file
             .map(|file| {
@@ -102,7 +105,8 @@ impl Sidecar {
         if let Some(keeper) = &keeper {
             tasks.spawn(Keeper::keep(Arc::clone(keeper)));
         }
-        tasks.spawn(index::maintain(index, queue, Arc::clone(&snapshots)));
+        let recorder = Recorder::new(Arc::clone(&history));
+        tasks.spawn(index::maintain(index, queue, Arc::clone(&snapshots), recorder));
         if let Some(agents) = agents {
             let (demand, snapshots) = (Arc::clone(&demand), Arc::clone(&snapshots));
             tasks.spawn(coverage::follow(agents, demand, snapshots, changes.clone()));
@@ -119,7 +123,7 @@ impl Sidecar {
             keeping,
             lookups: asked,
         }));
-        Self { snapshots, demand, board, keeper, lookups, _tasks: tasks }
+        Self { snapshots, demand, board, history, keeper, lookups, _tasks: tasks }
     }
 }
 

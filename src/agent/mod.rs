@@ -23,7 +23,7 @@ mod stopgap;
 mod tests;
 
 pub use settings::Settings;
-pub use state::{AgentState, JobCounts};
+pub use state::{AgentState, JobCounts, View};
 
 use crate::sidecar::Sidecar;
 use follow::Follower;

@@ -70,7 +70,8 @@ nodelocal-sd demo: the targets of {node}, as they come and go; Ctrl-C ends it
   curl 'http://{sd}/sd/endpointslice?namespace=shop&attach=node'
   curl http://{sd}/sd/endpoints
   curl http://{sd}/debug/unassigned
-  curl http://{admin}/metrics",
+  curl http://{admin}/metrics
+  and in a browser: http://{sd}/",
         node = args.node_name
     )
 }

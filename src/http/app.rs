@@ -4,6 +4,7 @@ use super::long_poll::LongPoll;
 use crate::agent::AgentState;
 use crate::demand::Demand;
 use crate::file_sd::FileSdState;
+use crate::history::History;
 use crate::index::Snapshots;
 use crate::kube::Lookups;
 use crate::sd::{Answers, Compat};
@@ -21,6 +22,7 @@ pub struct App {
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) demand: Arc<Demand>,
     pub(super) board: Arc<Board>,
+    pub(super) history: Arc<History>,
     pub(super) answers: Arc<Answers>,
     pub(super) long_poll: LongPoll,
     pub(super) lookups: Lookups,
@@ -37,13 +39,14 @@ pub struct App {
 impl App {
     /// Serves that sidecar, and says how its agent's configuration is doing, if it has one.
     pub fn new(sidecar: &Sidecar, compat: Compat, agent: Option<Arc<AgentState>>) -> Self {
-        let Sidecar { snapshots, demand, board, keeper, lookups, .. } = sidecar;
+        let Sidecar { snapshots, demand, board, history, keeper, lookups, .. } = sidecar;
         let answers = Answers::new(Arc::clone(snapshots), Arc::clone(demand), Arc::clone(board));
         let answers = Arc::new(answers);
         Self {
             snapshots: Arc::clone(snapshots),
             demand: Arc::clone(demand),
             board: Arc::clone(board),
+            history: Arc::clone(history),
             long_poll: LongPoll::new(Arc::clone(&answers)),
             answers,
             lookups: lookups.clone(),

@@ -1,13 +1,13 @@
-//! The debug pages, as JSON.
+//! Targets and watches as JSON, with what they came from and how they are doing.
 
 use super::app::App;
 use super::caller::{header, patience, refuse_query};
 use super::response::{self, Answer};
 use crate::index::Snapshot;
-use crate::sd::parse_with_role;
+use crate::sd::{NotSynced, QueryError, parse_with_role};
 use crate::targets::{Query, Reason, Role, Target, Targets, build};
-use http::HeaderMap;
 use http::header::USER_AGENT;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) async fn targets(app: &App, query: Option<&str>, headers: &HeaderMap)
             "snapshot": snapshot.version,
             "targets": targets.own.iter().map(shown).collect::<Vec<_>>(),
         })),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.answer(),
     }
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn targets(app: &App, query: Option<&str>, headers: &HeaderMap)
 pub(super) async fn unassigned(app: &App, query: Option<&str>, headers: &HeaderMap) -> Answer {
     let (snapshot, targets) = match built(app, query, Some(Role::EndpointSlice), headers).await {
         Ok(built) => built,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.answer(),
     };
     let counts = Reason::ALL.map(|reason| {
         let count = targets.unassigned.iter().filter(|target| target.reason == reason).count();
@@ -91,24 +91,46 @@ pub(super) fn unix_seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-async fn built(
+/// Why a query has no targets to show.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotBuilt {
+    #[error(transparent)]
+    Query(QueryError),
+    #[error(transparent)]
+    NotSynced(NotSynced),
+}
+
+/// What a query finds, as far as it is watched; waits for the first sync.
+pub(super) async fn built(
     app: &App,
     query: Option<&str>,
     default: Option<Role>,
     headers: &HeaderMap,
-) -> Result<(Arc<Snapshot>, Targets), Answer> {
+) -> Result<(Arc<Snapshot>, Targets), NotBuilt> {
     let latest = app.snapshots.load();
     let query: Query = parse_with_role(query, default, latest.endpoints_from)
-        .map_err(|error| refuse_query(&error))?
+        .map_err(NotBuilt::Query)?
         .as_watched(&latest.services_watched);
     let profile = app.compat.profile(&query, header(headers, USER_AGENT));
-    let snapshot = app
-        .answers
-        .synced(&query, patience(headers))
-        .await
-        .map_err(|not_synced| response::not_ready(not_synced.to_string()))?;
+    let snapshot =
+        app.answers.synced(&query, patience(headers)).await.map_err(NotBuilt::NotSynced)?;
     let targets = build(&snapshot, &query, profile);
     Ok((snapshot, targets))
+}
+
+// === impl NotBuilt ===
+
+impl NotBuilt {
+    pub(super) fn answer(&self) -> Answer {
+        match self {
+            Self::Query(error) => refuse_query(error),
+            Self::NotSynced(reason) => response::not_ready(reason.to_string()),
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.answer().status()
+    }
 }
 
 fn shown(target: &Target) -> Value {

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::{header, patience};
+use super::debug_agent::without_secrets;
 use super::response::{self, Answer};
 use crate::agent::AgentState;
 use crate::explain::{
@@ -47,7 +48,7 @@ pub(super) async fn explained(
 /// The same as JSON.
 pub(super) async fn json(app: &App, query: Option<&str>, headers: &HeaderMap) -> Answer {
     match explained(app, query, headers).await {
-        Ok(explanation) => super::debug::pretty(&explanation),
+        Ok(explanation) => super::debug::pretty(&without_secrets(explanation)),
         Err(refusal) => refusal,
     }
 }

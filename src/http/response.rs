@@ -1,7 +1,7 @@
 //! Responses.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 
@@ -35,6 +35,22 @@ pub(super) fn not_ready(reason: impl Into<String>) -> Answer {
     // Prometheus does not read it, and comes back at its next tick; people's tools do.
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     answer
+}
+
+/// Gives the answer that tag; 304 and no body if it is among those that the caller has.
+pub(super) fn unless_known(answer: &mut Answer, etag: &str, known: &str) {
+    let matches = |tag: &str| {
+        let tag = tag.trim();
+        tag == "*" || tag.trim_start_matches("W/") == etag
+    };
+    if known.split(',').any(matches) {
+        // Prometheus never asks so; for it a 304 would be an error.
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        *answer.body_mut() = Full::default();
+    }
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        answer.headers_mut().insert(ETAG, etag);
+    }
 }
 
 /// 405 unless the method reads.

@@ -1,14 +1,13 @@
 //! The http_sd listener: `/sd/{role}`, the debug pages, and a page that says what there is.
 
 use super::app::App;
-use super::caller::{has, header, refuse_query};
-use super::debug;
-use super::explain;
+use super::caller::{header, refuse_query};
 use super::host::means_us;
 use super::response::{self, Answer};
 use super::serve::Routes;
+use super::{debug, debug_agent, debug_changes, explain, pages, site};
 use crate::sd::{self, Question};
-use http::header::{ETAG, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT, VARY};
 use http::request::Parts;
 use http::{StatusCode, Version};
 use std::net::SocketAddr;
@@ -33,6 +32,9 @@ const INDEX: &str = "\
 /debug/unassigned             endpoints that belong to no node, of role endpointslice or of role=endpoints
 /debug/explain?pod=NS/NAME    why a Pod is, or is not, a target; with job=NAME, or query=, or role=ROLE and what goes with it
 /debug/watches                what is watched, and how it is doing
+/debug/jobs                   what became of the jobs of the agent's configuration
+/debug/changes                what came lately, and what it did to targets
+/debug/config                 the agent's configuration, without secrets
 ";
 
 // === impl HttpSd ===
@@ -52,6 +54,29 @@ impl Routes for HttpSd {
         if let Some(refusal) = response::refuse_other_methods(&request.method) {
             return refusal;
         }
+        if site::is_of_another(&request.headers) {
+            let reason = "a page of another site asks: open this address by itself";
+            return response::text(StatusCode::FORBIDDEN, reason);
+        }
+        let page = pages::page(&self.0, &request).await;
+        if let Some(answer) = page.or_else(|| pages::asset(request.uri.path())) {
+            return answer;
+        }
+        let mut answer = self.data(&request).await;
+        if is_negotiated(request.uri.path()) {
+            answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+        }
+        answer
+    }
+
+    fn connections(&self, open: usize) {
+        self.0.connections.store(open as u64, Ordering::Relaxed);
+    }
+}
+
+impl HttpSd {
+    /// What is there for programs.
+    async fn data(&self, request: &Parts) -> Answer {
         let query = request.uri.query();
         match request.uri.path() {
             "/" => {
@@ -66,8 +91,11 @@ impl Routes for HttpSd {
             "/debug/unassigned" => debug::unassigned(&self.0, query, &request.headers).await,
             "/debug/explain" => explain::json(&self.0, query, &request.headers).await,
             "/debug/watches" => debug::watches(&self.0),
+            "/debug/jobs" => debug_agent::jobs(&self.0),
+            "/debug/changes" => debug_changes::changes(&self.0),
+            "/debug/config" => debug_agent::config(&self.0),
             path => match path.strip_prefix("/sd/") {
-                Some(role) => self.targets(role, &request).await,
+                Some(role) => self.targets(role, request).await,
                 None => response::text(
                     StatusCode::NOT_FOUND,
                     format!("{path} is not served: / lists what is"),
@@ -76,12 +104,6 @@ impl Routes for HttpSd {
         }
     }
 
-    fn connections(&self, open: usize) {
-        self.0.connections.store(open as u64, Ordering::Relaxed);
-    }
-}
-
-impl HttpSd {
     async fn targets(&self, role: &str, request: &Parts) -> Answer {
         let endpoints_from = self.0.snapshots.load().endpoints_from;
         let answer = match sd::parse(role, request.uri.query(), endpoints_from) {
@@ -103,15 +125,13 @@ impl HttpSd {
 
 fn deliver(rendered: &sd::Rendered, headers: &HeaderMap) -> Answer {
     let mut answer = response::json(rendered.body.clone());
-    if has(headers, rendered.tag) == Some(true) {
-        // Prometheus never asks so; for it a 304 would be an error.
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        *answer.body_mut() = http_body_util::Full::default();
-    }
-    if let Ok(etag) = HeaderValue::from_str(&rendered.tag.to_string()) {
-        answer.headers_mut().insert(ETAG, etag);
-    }
+    response::unless_known(&mut answer, &rendered.tag.to_string(), header(headers, IF_NONE_MATCH));
     answer
+}
+
+/// Whether a browser gets something else at that path.
+fn is_negotiated(path: &str) -> bool {
+    path == "/" || path.starts_with("/debug/")
 }
 
 fn refuse_host(request: &Parts, local: SocketAddr) -> Option<Answer> {

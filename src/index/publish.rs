@@ -1,6 +1,6 @@
 //! The task that owns the index, and the place where its snapshots are published.
 
-use super::change::Change;
+use super::arrivals::Arrival;
 use super::endpoints_from::EndpointsFrom;
 use super::excluded::Excluded;
 use super::progress::Progress;
@@ -9,6 +9,8 @@ use super::state::Index;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
+use tokio::time::Instant;
 
 /// The latest snapshot. Reading never blocks and never waits.
 #[derive(Debug)]
@@ -69,22 +71,46 @@ impl Snapshots {
     }
 }
 
+/// Who is told what came and what was published, for people. Nothing that is served depends on it.
+pub trait Witness {
+    /// A change is about to be applied; `before` is the latest snapshot.
+    fn came(&mut self, arrival: &Arrival, before: &Snapshot);
+
+    /// What came since the last snapshot has changed nothing.
+    fn nothing_changed(&mut self);
+
+    /// What came since the last snapshot is in this one, which was published then.
+    fn published(&mut self, before: &Snapshot, after: &Snapshot, at: Instant);
+}
+
 /// Applies changes until the last sender is gone; publishes after each batch, that is, whatever
-/// has queued up while the batch before was applied.
+/// has queued up while the batch before was applied. The witness is told after those who wait for a snapshot.
 pub async fn maintain(
     mut index: Index,
-    mut changes: mpsc::Receiver<Change>,
+    mut changes: mpsc::Receiver<Arrival>,
     snapshots: Arc<Snapshots>,
+    mut witness: impl Witness,
 ) {
     const BATCH: usize = 256; // a snapshot may lag this many changes behind, no more
     let mut batch = Vec::with_capacity(BATCH);
     while changes.recv_many(&mut batch, BATCH).await > 0 {
-        for change in batch.drain(..) {
-            index.apply(change);
+        let before = snapshots.load();
+        for arrival in batch.drain(..) {
+            witness.came(&arrival, &before);
+            index.apply(arrival.change);
         }
-        if let Some(snapshot) = index.take_snapshot() {
+        let snapshot = index.take_snapshot();
+        let published = snapshot.map(|snapshot| {
             snapshots.publish(snapshot);
-        }
+            Instant::now()
+        });
         snapshots.publish_progress(index.progress());
+        match published {
+            Some(at) => {
+                yield_now().await;
+                witness.published(&before, &snapshots.load(), at);
+            }
+            None => witness.nothing_changed(),
+        }
     }
 }

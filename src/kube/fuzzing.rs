@@ -14,12 +14,11 @@ use super::messages::MessageSplitter;
 use super::pacer::Pacer;
 use super::reflector::{Context, Reflector};
 use super::timing::Timing;
-use crate::index::{Change, ListOutcome, Update};
+use crate::index::{Change, ListOutcome, Update, arrivals};
 use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource, Service};
 use crate::status::Board;
 use kube::client::Body;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// What the loops are made of, with an API server that answers nothing.
 pub struct Feed {
@@ -50,7 +49,7 @@ impl Feed {
             timing: Arc::new(Timing::alone()),
             pacer: Arc::new(Pacer::new()),
             board: Arc::new(Board::default()),
-            changes: mpsc::channel(1).0,
+            changes: arrivals(1).0,
             resume: Arc::default(),
         };
         Self { context, object_limit, _runtime: runtime }

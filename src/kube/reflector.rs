@@ -9,7 +9,7 @@ use super::request;
 use super::resume::Resume;
 use super::timing::{Timing, part_of};
 use super::watch::{TOO_SHORT, Watched};
-use crate::index::{Change, Share, Update};
+use crate::index::{Change, Changes, Share, Update};
 use crate::objects::{ObjectKey, Resource};
 use crate::status::{Board, Entry, Phase, Verb};
 use kube::client::Body;
@@ -19,7 +19,6 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -32,7 +31,7 @@ pub(super) struct Context {
     pub(super) timing: Arc<Timing>,
     pub(super) pacer: Arc<Pacer>,
     pub(super) board: Arc<Board>,
-    pub(super) changes: mpsc::Sender<Change>,
+    pub(super) changes: Changes,
     pub(super) resume: Arc<Resume>,
 }
 

@@ -12,12 +12,11 @@ use super::services::ServiceWatches;
 use super::tasks::{LOOK_EVERY, end};
 use super::timing::Timing;
 use crate::demand::Demand;
-use crate::index::{Change, EndpointsFrom, Share, Snapshots};
+use crate::index::{Change, Changes, EndpointsFrom, Share, Snapshots};
 use crate::objects::{EndpointSlice, Endpoints, Namespace, Node, Pod, Resource};
 use crate::status::Board;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::info;
 
@@ -34,7 +33,7 @@ pub struct Watches {
     /// Where the loops say how they are doing.
     pub board: Arc<Board>,
     /// Where changes go.
-    pub changes: mpsc::Sender<Change>,
+    pub changes: Changes,
     /// What came of them; tells which owners are missing.
     pub snapshots: Arc<Snapshots>,
     /// What is kept for the next run, and was by the last.

@@ -37,5 +37,6 @@ pub use slice::{
     Conditions, ENDPOINTSLICE_CONTROLLER, Endpoint, EndpointSlice, MANAGED_BY, SERVICE_NAME,
     SliceOfNode, SlicePort,
 };
+pub(crate) use store::differing;
 pub use store::{InNamespace, ObjectKey, Store, Stored, is_same_in};
 pub use string_map::StringMap;

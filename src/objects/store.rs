@@ -105,6 +105,12 @@ impl<T: Stored> Store<T> {
         is_same_in(&self.namespaces, &other.namespaces, namespaces)
     }
 
+    /// The namespaces that are not the same allocation in both, in ascending order: all that changed between
+    /// two copies of a store, and nothing else.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<str>> {
+        differing(&self.namespaces, &other.namespaces)
+    }
+
     /// How many objects there are.
     pub fn len(&self) -> usize {
         self.namespaces.values().map(|objects| objects.len()).sum()
@@ -154,6 +160,20 @@ impl<T: Stored> Store<T> {
     }
 }
 
+/// The keys of which the values are not the same allocation in both, in ascending order.
+pub(crate) fn differing<'a, T>(
+    one: &'a BTreeMap<Arc<str>, Arc<T>>,
+    other: &'a BTreeMap<Arc<str>, Arc<T>>,
+) -> impl Iterator<Item = &'a Arc<str>> {
+    let is_same = |(name, value): &(&Arc<str>, &'a Arc<T>), map: &BTreeMap<Arc<str>, Arc<T>>| {
+        map.get(*name).is_some_and(|there| Arc::ptr_eq(there, value))
+    };
+    let changed = one.iter().filter(move |entry| !is_same(entry, other));
+    let added = other.iter().filter(|(name, _)| !one.contains_key(*name));
+    let names: BTreeSet<&Arc<str>> = changed.chain(added).map(|(name, _)| name).collect();
+    names.into_iter()
+}
+
 impl<T> Default for Store<T> {
     fn default() -> Self {
         Self { namespaces: BTreeMap::new() }
@@ -201,6 +221,21 @@ mod tests {
         assert!(store.remove(&ObjectKey::new("b", "y")));
         assert_eq!(copy.get("a", "x").map(|t| t.1), Some(1));
         assert_eq!((copy.len(), store.len()), (2, 1));
+    }
+
+    #[test]
+    fn namespaces_that_differ_between_copies() {
+        let mut store: Store<_> =
+            [thing("a", "x", 1), thing("b", "y", 1), thing("c", "z", 1)].into_iter().collect();
+        let copy = store.clone();
+        assert_eq!(copy.differing(&store).count(), 0);
+        store.insert(thing("a", "x", 1));
+        assert_eq!(copy.differing(&store).count(), 0, "an equal object is no change");
+        store.insert(thing("a", "x", 2));
+        store.remove(&ObjectKey::new("c", "z"));
+        store.insert(thing("d", "new", 1));
+        let names: Vec<&str> = copy.differing(&store).map(|name| &**name).collect();
+        assert_eq!(names, ["a", "c", "d"]);
     }
 
     #[test]

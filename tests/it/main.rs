@@ -30,6 +30,8 @@ mod faults;
 mod file_sd;
 /// Slices that cannot be derived, and where they are watched.
 mod foreign_slices;
+/// What is remembered of changes.
+mod history;
 /// The http_sd contract, rule by rule.
 mod http_sd;
 /// As whom Pods and the own Node are read.
@@ -42,6 +44,8 @@ mod long_poll;
 mod migrate;
 /// Alerts and dashboard ask for what there is.
 mod monitoring;
+/// The debug pages, and what browsers are told of them.
+mod pages;
 /// A real Prometheus discovers the same through us as by itself.
 mod prometheus;
 /// A real Prometheus has the same final targets with a rewritten configuration.

@@ -5,7 +5,9 @@ use super::endpoints::{endpoints_of, kubelets, mirrored_by};
 use super::foreign::needs_foreign_slices;
 use super::slices::{Around, slices_of};
 use crate::index::ForeignSlices;
-use crate::objects::{EndpointSlice, Endpoints, InNamespace, Pod, Service, Store, is_same_in};
+use crate::objects::{
+    EndpointSlice, Endpoints, InNamespace, Pod, Service, Store, differing, is_same_in,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -58,6 +60,11 @@ impl Derived {
     /// All Endpoints, ordered by namespace.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoints> {
         self.namespaces.values().flat_map(|derived| derived.endpoints())
+    }
+
+    /// The namespaces of which not the same follows, in ascending order.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<str>> {
+        differing(&self.namespaces, &other.namespaces)
     }
 }
 

@@ -6,7 +6,8 @@ use nodelocal_sd::agent::{self, AgentState, Settings};
 use nodelocal_sd::coverage::AgentPods;
 use nodelocal_sd::explain::{self, Explanation};
 use nodelocal_sd::file_sd::{self, FileSdState};
-use nodelocal_sd::http::{Admin, App};
+use nodelocal_sd::history::Entry;
+use nodelocal_sd::http::{Admin, App, HttpSd};
 use nodelocal_sd::index::{EndpointsFrom, Excluded, Snapshot};
 use nodelocal_sd::kube::{ApiServer, Timing};
 use nodelocal_sd::sd::{Answers, Compat, Question, parse};
@@ -90,6 +91,11 @@ impl Asked {
         &self.sidecar.board
     }
 
+    /// What has happened lately, the latest first.
+    pub(crate) fn history(&self) -> Vec<Arc<Entry>> {
+        self.sidecar.history.entries()
+    }
+
     /// What keeps its state.
     pub(crate) fn keeper(&self) -> &Keeper {
         self.sidecar.keeper.as_ref().expect("one that keeps its state")
@@ -103,6 +109,11 @@ impl Asked {
     /// What its listeners serve.
     pub(crate) fn app(&self) -> Arc<App> {
         Arc::new(App::new(&self.sidecar, Compat::Auto, None))
+    }
+
+    /// Its http_sd and debug pages.
+    pub(crate) fn http_sd(&self, agent: Option<Arc<AgentState>>) -> HttpSd {
+        HttpSd(Arc::new(App::new(&self.sidecar, Compat::Auto, agent)))
     }
 
     /// Why a Pod is, or is not, a target: what is asked is as in the URL of `/debug/explain`.
