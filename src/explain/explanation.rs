@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a Pod is, or is not, a target. Made by [`explain`](super::explain); shown by the command, as JSON and
+/// Why a Pod is, or is not, a target. Made by [`explain()`](super::explain()); shown by the command, as JSON and
 /// as a page. As JSON, keys are in camelCase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
