@@ -33,7 +33,7 @@ fn quantile(sorted: &[Duration], share: f64) -> f64 {
 fn main() {
     raise_open_file_limit();
     println!(
-        "| held requests | KiB each | MiB before, peak | queries | ms median, 99 %, slowest | held answers changed | ms from the change: median, slowest | CPU |\n\
+        "| held requests | KiB of an idle connection, held | MiB before, peak | queries | ms median, 99 %, slowest | held answers changed | ms from the change: median, slowest | CPU |\n\
          |--|--|--|--|--|--|--|--|"
     );
     for (name, distinct) in [("one question", false), ("a question each", true)] {
@@ -46,9 +46,10 @@ fn main() {
             change_every: Duration::from_secs(5),
             lasts: Duration::from_secs(60),
         };
-        let Figures { usage: [before, held, after], queries, changed } = run(&load);
+        let Figures { usage: [before, idle, held, after], queries, changed } = run(&load);
         println!(
-            "| {HELD}, {name} | {:.1} | {:.1}, {:.1} | {} | {:.1}, {:.1}, {:.0} | {} | {:.0}, {:.0} | {:.0} % |",
+            "| {HELD}, {name} | {:.1}, {:.1} | {:.1}, {:.1} | {} | {:.1}, {:.1}, {:.0} | {} | {:.0}, {:.0} | {:.0} % |",
+            (idle.resident - before.resident) * 1024.0 / HELD as f64,
             (held.resident - before.resident) * 1024.0 / HELD as f64,
             before.resident,
             after.peak,

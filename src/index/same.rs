@@ -100,6 +100,7 @@ mod tests {
             ("a Pod", pod("a", 1), [false, false, true, false, true, true, true, true]),
             ("a Service", service("b", 1), [true, true, true, false, false, true, true, true]),
             ("a new namespace", pod("c", 1), [false, true, true, false, true, false, false, false]),
+            // Endpoints have its zone, so they are derived anew.
             ("the Node", node(1), [true, true, true, false, false, true, false, true]),
             ("a Namespace", namespace(1), [true, true, true, true, true, true, true, false]),
         ] {

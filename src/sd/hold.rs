@@ -135,36 +135,41 @@ impl Holds {
                 () = owners => {}
             }
             versions.mark_unchanged(); // before the look, so that none is missed
-            let began = Instant::now();
-            owners_due = self.look_at_all(owners_due).await;
+            let took;
+            (owners_due, took) = self.look_at_all(owners_due).await;
             if self.rests(&mut versions) {
                 return;
             }
             // With thousands of questions a look takes seconds, and in a cluster where something always
             // changes it would never end. Nine tenths of the time are for others.
-            sleep(began.elapsed() * 9).await;
+            sleep(took * 9).await;
         }
     }
 
     /// One look at each question. When to look again even if nothing changes, because owners of fresh Pods
-    /// have not been read: until then, if that is how it was before, they are waited for.
-    async fn look_at_all(&self, owners_due: Option<Instant>) -> Option<Instant> {
+    /// have not been read: until then, if that is how it was before, they are waited for. And how long all of it took,
+    /// without what others did meanwhile.
+    async fn look_at_all(&self, owners_due: Option<Instant>) -> (Option<Instant>, Duration) {
+        let mut took = Duration::ZERO;
         let are_due = owners_due.is_some_and(|due| due <= Instant::now());
         let mut lacks_owners = false;
         for (question, asked_in) in self.questions() {
+            let began = Instant::now();
             let (snapshot, lack) = self.answers.look(question.query());
             match lack {
                 Lack::Sync(_) => continue, // what it knows is the best that there is
                 Lack::FreshOwners if !are_due => lacks_owners = true,
                 Lack::FreshOwners | Lack::Nothing if self.is_news(&question, &snapshot) => {
                     let answer = self.answers.rendered(&question, asked_in, &snapshot);
+                    took += began.elapsed();
                     self.tell(&question, &answer).await;
                 }
                 Lack::FreshOwners | Lack::Nothing => {}
             }
             yield_now().await;
         }
-        lacks_owners.then(|| owners_due.unwrap_or_else(|| Instant::now() + FRESH_OWNERS))
+        let due = || owners_due.unwrap_or_else(|| Instant::now() + FRESH_OWNERS);
+        (lacks_owners.then(due), took)
     }
 
     async fn tell(&self, question: &Question, answer: &Rendered) {

@@ -239,8 +239,12 @@ fn the_pod_monitor_gives_the_labels_that_rules_go_by() {
 #[tokio::test]
 #[ignore = "needs a Prometheus; run by .ci/run prometheus"]
 async fn every_metric_of_prometheus_that_is_asked_for_is_served() {
-    let one = "scrape_configs:\n- job_name: a\n  http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 1s}]\n";
-    let prometheus = Prometheus::start(one).await;
+    // A pool is there once there are targets (2.53); discovery must fail to be counted.
+    let two = "scrape_configs:
+- {job_name: a, static_configs: [{targets: ['127.0.0.1:1']}]}
+- {job_name: b, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 1s}]}
+";
+    let prometheus = Prometheus::start(two).await;
     let mut asked = BTreeSet::new();
     for rule in rules() {
         let names = asked_for(rule["expr"].as_str().unwrap()).into_iter();

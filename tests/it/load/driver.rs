@@ -35,8 +35,8 @@ pub(crate) struct Load {
 
 /// What came of it. An error or a wrong answer fails the run.
 pub(crate) struct Figures {
-    /// Before the first client, once all are held, and at the end.
-    pub(crate) usage: [Usage; 3],
+    /// Before the first client, once all have had an answer, once all are held, and at the end.
+    pub(crate) usage: [Usage; 4],
     /// How long each ordinary query took, the shortest first.
     pub(crate) queries: Vec<Duration>,
     /// From a change to each held answer that it changed, the shortest first.
@@ -66,12 +66,18 @@ pub(crate) fn run(load: &Load) -> Figures {
         }
         let before = node.usage();
         let shared = Rc::new(Shared::default());
-        let mut clients = JoinSet::new();
+        let headers = refresh_header(load.refresh_interval);
+        let mut connected = Vec::new();
         for number in 0..load.held {
             let mut client = Raw::connect(address).await;
             let url = held_url(load, number);
-            let headers = refresh_header(load.refresh_interval);
             let first = hash(&ask(&mut client, &url, &headers).await);
+            connected.push((client, url, first));
+        }
+        let idle = node.usage();
+        let mut clients = JoinSet::new();
+        for (client, url, first) in connected {
+            let headers = headers.clone();
             clients.spawn_local(be_held(client, url, headers, first, Rc::clone(&shared)));
         }
         let mut slow = JoinSet::new();
@@ -101,7 +107,7 @@ pub(crate) fn run(load: &Load) -> Figures {
         }
         let mut changed = shared.changed.take();
         changed.sort();
-        Figures { usage: [before, all_held, after], queries, changed }
+        Figures { usage: [before, idle, all_held, after], queries, changed }
     })
 }
 

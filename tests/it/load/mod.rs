@@ -25,7 +25,7 @@ fn held_requests_and_queries_and_slow_readers() {
             change_every: Duration::from_millis(500),
             lasts: Duration::from_secs(3),
         };
-        let Figures { usage: [before, _, after], queries, changed } = run(&load);
+        let Figures { usage: [before, _, _, after], queries, changed } = run(&load);
         assert!(queries.len() >= 80, "{distinct}: {} queries", queries.len());
         assert!(!changed.is_empty(), "{distinct}: no change came");
         let cost = (after.peak - before.resident) * 1024.0;
