@@ -74,6 +74,7 @@ pub(crate) fn manifests_scrape_their_node(_: &ControlPlane) {
     let plane = ControlPlane::start();
     block_on(async {
         let world = World::start(plane).await;
+        world.is_accepted(&manifests().join("monitoring"));
         for deployment in DEPLOYMENTS {
             eprintln!("manifests/{}", deployment.base);
             world.overlays_are_accepted(deployment.base);
@@ -298,13 +299,17 @@ impl World {
         });
         let mut tried = 0;
         for overlay in of_base {
-            let path = overlay.path();
-            let overlay = path.to_str().expect("UTF-8");
-            let how = ["--server-side", "--validate=strict", "--dry-run=server"];
-            self.plane.kubectl(&[&["apply", "-k", overlay], &how[..]].concat());
+            self.is_accepted(&overlay.path());
             tried += 1;
         }
         assert!(tried > 1, "{base} has no overlays");
+    }
+
+    /// Tries a kustomization, and keeps nothing of it.
+    fn is_accepted(&self, folder: &Path) {
+        let folder = folder.to_str().expect("UTF-8");
+        let how = ["--server-side", "--validate=strict", "--dry-run=server"];
+        self.plane.kubectl(&[&["apply", "-k", folder], &how[..]].concat());
     }
 
     async fn remove(&self, deployment: &Deployment) {
