@@ -20,7 +20,7 @@ pub(super) struct Expected {
 impl Expected {
     /// At each look: how many targets each job of the applied configuration has; nothing, if that is known or not
     /// yet due.
-    pub(super) fn look(
+    pub(super) async fn look(
         &mut self,
         targets: &OwnTargets,
         applied: Option<&str>,
@@ -33,6 +33,6 @@ impl Expected {
         }
         let applied = Config::read(applied?).ok()?;
         (self.counted, self.wait) = (Some(version), LOOKS);
-        Some(targets.expected(&applied, options))
+        Some(targets.expected(&applied, options).await)
     }
 }

@@ -127,7 +127,8 @@ impl Follower {
         }
         self.keep();
         let Self { expected, targets, settings, guard, .. } = self;
-        if let Some(counts) = expected.look(targets, guard.applied(), &settings.options) {
+        let counts = expected.look(targets, guard.applied(), &settings.options).await;
+        if let Some(counts) = counts {
             self.state.lock().targets = counts;
         }
         self.tell(now).await;

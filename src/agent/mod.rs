@@ -41,6 +41,7 @@ pub fn follow(
         node: settings.node.clone(),
         snapshots: Arc::clone(&sidecar.snapshots),
         demand: Arc::clone(&sidecar.demand),
+        compat: settings.compat,
     };
     Follower::new(settings, targets, state, SystemTime::now()).run()
 }

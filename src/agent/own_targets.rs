@@ -6,10 +6,11 @@ use crate::config::{
 use crate::demand::Demand;
 use crate::index::{Needs, Snapshot, Snapshots};
 use crate::objects::Resource;
-use crate::sd;
+use crate::sd::{self, Compat};
 use crate::targets::{Profile, Query, build};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::task::yield_now;
 
 /// Answers what jobs would ask, before they ask.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct OwnTargets {
     pub(super) node: String,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) demand: Arc<Demand>,
+    pub(super) compat: Compat,
 }
 
 impl OwnTargets {
@@ -86,15 +88,20 @@ impl OwnTargets {
     /// How many targets an agent with that configuration scrapes, for each job that finds some here. Targets
     /// are told apart as Prometheus does it: by all labels that the rules leave, but for `__meta_…`. A
     /// question that cannot be answered yet counts nothing.
-    pub(super) fn expected(&self, applied: &Config, options: &Options) -> BTreeMap<String, usize> {
+    pub(super) async fn expected(
+        &self,
+        applied: &Config,
+        options: &Options,
+    ) -> BTreeMap<String, usize> {
         let snapshot = self.snapshots.load();
         let mut expressions = Expressions::default();
         let mut found: BTreeMap<String, BTreeSet<Labels>> = BTreeMap::new();
         for (Question { job, name, .. }, query) in self.queries(applied, options) {
+            yield_now().await; // there may be thousands, and there is one thread
             if !snapshot.lacks(&query.needs(options.endpoints_from)).is_empty() {
                 continue;
             }
-            let profile = query.compat.unwrap_or(Profile::Latest);
+            let profile = self.compat.profile(&query, ""); // who will ask is not known
             let own = build(&snapshot, &query, profile).own;
             if own.is_empty() {
                 continue;

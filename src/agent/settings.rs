@@ -1,6 +1,7 @@
 //! What is to be followed.
 
 use crate::config::{Options, Waits};
+use crate::sd::Compat;
 use http::Uri;
 use std::path::PathBuf;
 
@@ -19,6 +20,8 @@ pub struct Settings {
     pub reload_url: Option<Uri>,
     /// Where it is kept since when a change waits.
     pub state_dir: Option<PathBuf>,
+    /// Whose labels the agent gets.
+    pub compat: Compat,
     /// How it is rewritten.
     pub options: Options,
     /// How long changes wait.

@@ -42,6 +42,7 @@ impl World {
             reload_url: None,
             state_dir: Some(folder.path().to_owned()),
             options: Options::default(),
+            compat: crate::sd::Compat::Auto,
             waits: Waits { hold: HOLD, spread: SPREAD, pause: Duration::from_secs(10) },
         };
         let snapshots = Arc::new(Snapshots::new(NODE, EndpointsFrom::default()));
@@ -96,6 +97,7 @@ fn start(
         node: NODE.to_owned(),
         snapshots: Arc::clone(snapshots),
         demand: Arc::new(Demand::new()),
+        compat: settings.compat,
     };
     let follower = Follower::new(settings.clone(), targets, Arc::clone(&state), now);
     (follower, state)

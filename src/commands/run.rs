@@ -101,6 +101,7 @@ fn settings(args: &RunArgs, listen: SocketAddr) -> Result<Option<Settings>, Comm
         config_out: config_out.clone(),
         reload_url: agent.reload_url.clone(),
         state_dir: args.state.state_dir.clone(),
+        compat: args.discovery.compat,
         options,
         waits: Waits { hold: agent.config_hold, spread: agent.config_spread, pause: PAUSE },
     }))

@@ -5,7 +5,7 @@ use super::rule::Rule;
 use crate::yaml::Yaml;
 use regex_lite::{Captures, Regex};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Labels by name; none has an empty value.
 pub type Labels = BTreeMap<String, String>;
@@ -16,7 +16,7 @@ pub struct Relabelling(Vec<Compiled>);
 
 /// Expressions that were compiled; most are those of other jobs too.
 #[derive(Debug, Default)]
-pub struct Expressions(HashMap<String, Option<Rc<Regex>>>);
+pub struct Expressions(HashMap<String, Option<Arc<Regex>>>);
 
 /// The rule that drops a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,19 +33,19 @@ struct Compiled {
     number: usize,
     rule: Rule,
     /// Nothing, if the crate has no equal of it (classes of Unicode).
-    regex: Option<Rc<Regex>>,
+    regex: Option<Arc<Regex>>,
 }
 
 // === impl Expressions ===
 
 impl Expressions {
-    fn get(&mut self, expression: &str) -> Option<Rc<Regex>> {
+    fn get(&mut self, expression: &str) -> Option<Arc<Regex>> {
         if let Some(known) = self.0.get(expression) {
             return known.clone();
         }
         // Anchored at both ends; the dot is any character, since 3.0.
         let anchored = format!("^(?s:{})$", regex::in_our_syntax(expression));
-        let compiled = Regex::new(&anchored).ok().map(Rc::new);
+        let compiled = Regex::new(&anchored).ok().map(Arc::new);
         self.0.insert(expression.to_owned(), compiled.clone());
         compiled
     }

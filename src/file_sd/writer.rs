@@ -23,9 +23,9 @@ const GATHER: Duration = Duration::from_millis(100);
 /// From one round to the next at the least. So a change is in the files 0.1 s after it, or 1.1 s when changes
 /// follow each other. Prometheus takes what it reads over every few seconds.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The pause is this many times as long as the last round took: at most a tenth of the only thread.
+/// The pause is this many times as long as the last round kept the only thread busy.
 const SHARE: u32 = 10;
-/// The longest pause while files cannot be written.
+/// The longest pause, also while files cannot be written.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often the files are looked at without a change: somebody may have taken one away. Below
 /// [`crate::demand::UNUSED_AFTER`], so that what they need stays watched.
@@ -94,11 +94,11 @@ impl Writer {
         let mut pause = PAUSE;
         loop {
             versions.borrow_and_update();
-            let began = Instant::now();
-            let round = self.round().await;
+            let mut busy = Duration::ZERO;
+            let round = self.round(&mut busy).await;
             pause = match round {
                 Round::Failed => (2 * pause).min(LONGEST_PAUSE),
-                Round::Done | Round::Unsynced => PAUSE.max(began.elapsed() * SHARE),
+                Round::Done | Round::Unsynced => (busy * SHARE).clamp(PAUSE, LONGEST_PAUSE),
             };
             sleep(pause).await;
             if round == Round::Failed {
@@ -112,15 +112,19 @@ impl Writer {
         }
     }
 
-    /// Makes all files what they should be, as far as that is known.
-    async fn round(&mut self) -> Round {
+    /// Makes all files what they should be, as far as that is known. `busy` grows by the time that others had to
+    /// wait for it, which waiting for a disk is not.
+    async fn round(&mut self, busy: &mut Duration) -> Round {
         self.demand.need(&self.needs);
         let snapshot = self.settled().await;
         let mut round = Round::Done;
         let mut failed = None;
         for number in 0..self.settings.outputs.len() {
             yield_now().await; // there may be hundreds, and there is one thread
-            let Some(content) = self.content(number, &snapshot) else {
+            let began = Instant::now();
+            let content = self.content(number, &snapshot);
+            *busy += began.elapsed();
+            let Some(content) = content else {
                 round = Round::Unsynced;
                 continue;
             };

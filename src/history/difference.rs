@@ -40,6 +40,9 @@ fn serves(snapshot: &Snapshot, role: Role) -> bool {
 
 fn effect(role: Role, old: Option<&Snapshot>, new: &Snapshot) -> Option<Option<Effect>> {
     let nothing = Snapshot { share: new.share.clone(), ..Snapshot::default() };
+    if old.is_some_and(|old| old.agents != new.agents) {
+        return None; // whose targets they are has changed, of objects that have not
+    }
     let old = old.unwrap_or(&nothing);
     let namespaces = match role {
         Role::Pod => old.pods.differing(&new.pods).map(ToString::to_string).collect(),

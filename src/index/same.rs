@@ -18,24 +18,20 @@ impl Snapshot {
         resources: ResourceSet,
         namespaces: &BTreeSet<String>,
     ) -> bool {
-        let parts = [
-            (Resource::Pods, self.pods.is_same_in(&other.pods, namespaces)),
-            (Resource::Services, self.services.is_same_in(&other.services, namespaces)),
-            (Resource::Services, self.slices.is_same_in(&other.slices, namespaces)),
-            (Resource::Services, self.endpoints.is_same_in(&other.endpoints, namespaces)),
-            (Resource::Services, self.derived.is_same_in(&other.derived, namespaces)),
-            // Nodes and Namespaces are in no namespace.
-            (Resource::Nodes, self.nodes.is_same_in(&other.nodes, &BTreeSet::new())),
-            (Resource::Namespaces, self.namespaces.is_same_in(&other.namespaces, &BTreeSet::new())),
-            (Resource::ReplicaSets, self.has_same_owners(other)),
-            (Resource::Jobs, self.has_same_owners(other)),
-        ];
+        let counts = |resource| resources.contains(resource);
+        let everywhere = BTreeSet::new(); // Nodes and Namespaces are in no namespace
         self.agents == other.agents
-            && parts.into_iter().all(|(resource, is_same)| is_same || !resources.contains(resource))
-    }
-
-    fn has_same_owners(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.owners, &other.owners)
+            && (!counts(Resource::Pods) || self.pods.is_same_in(&other.pods, namespaces))
+            && (!counts(Resource::Services)
+                || self.services.is_same_in(&other.services, namespaces)
+                    && self.slices.is_same_in(&other.slices, namespaces)
+                    && self.endpoints.is_same_in(&other.endpoints, namespaces)
+                    && self.derived.is_same_in(&other.derived, namespaces))
+            && (!counts(Resource::Nodes) || self.nodes.is_same_in(&other.nodes, &everywhere))
+            && (!counts(Resource::Namespaces)
+                || self.namespaces.is_same_in(&other.namespaces, &everywhere))
+            && (!counts(Resource::ReplicaSets) && !counts(Resource::Jobs)
+                || Arc::ptr_eq(&self.owners, &other.owners))
     }
 }
 

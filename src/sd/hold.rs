@@ -156,15 +156,19 @@ impl Holds {
         for (question, asked_in) in self.questions() {
             let began = Instant::now();
             let (snapshot, lack) = self.answers.look(question.query());
-            match lack {
-                Lack::Sync(_) => continue, // what it knows is the best that there is
-                Lack::FreshOwners if !are_due => lacks_owners = true,
-                Lack::FreshOwners | Lack::Nothing if self.is_news(&question, &snapshot) => {
-                    let answer = self.answers.rendered(&question, asked_in, &snapshot);
-                    took += began.elapsed();
-                    self.tell(&question, &answer).await;
+            let news = match lack {
+                Lack::Sync(_) => None, // what it knows is the best that there is
+                Lack::FreshOwners if !are_due => {
+                    lacks_owners = true;
+                    None
                 }
-                Lack::FreshOwners | Lack::Nothing => {}
+                Lack::FreshOwners | Lack::Nothing => self
+                    .is_news(&question, &snapshot)
+                    .then(|| self.answers.rendered(&question, asked_in, &snapshot)),
+            };
+            took += began.elapsed();
+            if let Some(answer) = news {
+                self.tell(&question, &answer).await;
             }
             yield_now().await;
         }

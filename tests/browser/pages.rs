@@ -88,6 +88,7 @@ impl Pages {
             reload_url: None,
             state_dir: None,
             options: Options::default(),
+            compat: nodelocal_sd::sd::Compat::Auto,
             waits: Waits { hold: Duration::ZERO, spread: Duration::ZERO, pause: Duration::ZERO },
         };
         let state = Arc::new(AgentState::default());

@@ -183,6 +183,7 @@ pub(crate) fn following(
         reload_url: None,
         state_dir: None,
         options: Options { endpoints_from: EndpointsFrom::Slices, ..Options::default() },
+        compat: nodelocal_sd::sd::Compat::Auto,
         waits: Waits { hold: second, spread: second, pause: second },
     };
     let asked = Asked::start(simulator, NODE, Timing::alone());

@@ -5,7 +5,7 @@ use crate::support::objects::*;
 use crate::support::world::{self, NODE, PODS};
 use nodelocal_sd::history::{Effect, Entry, Few, History, Recorder, difference};
 use nodelocal_sd::index::{
-    Arrival, Change, EndpointsFrom, Index, ListOutcome, Snapshot, Update, Witness as _,
+    Agents, Arrival, Change, EndpointsFrom, Index, ListOutcome, Snapshot, Update, Witness as _,
 };
 use nodelocal_sd::kube::Timing;
 use nodelocal_sd::objects::{ObjectKey, Pod, Reach, Resource, Service};
@@ -146,6 +146,10 @@ fn the_first_lists_bring_the_targets_and_closing_takes_none() {
             "endpointslice +10.0.0.1:80 +10.0.0.2:80 +10.0.0.3:80",
         ]
     );
+    let mut moved = synced.clone();
+    moved.agents = Agents::On(Arc::default());
+    let moved = lines(difference(&synced, &moved));
+    assert_eq!(moved, ["too much"], "whose targets they are changes without an object");
     index.apply(Change::Closed(Resource::Services));
     let closed = index.take_snapshot().unwrap();
     assert_eq!(lines(difference(&synced, &closed)), [""; 0], "nobody asks any more");

@@ -196,6 +196,7 @@ async fn following(
         reload_url: None,
         state_dir: None,
         options: Options::default(),
+        compat: nodelocal_sd::sd::Compat::Auto,
         waits: Waits { hold: Duration::ZERO, spread: Duration::ZERO, pause: Duration::ZERO },
     });
     while state.view().applied_at.is_none() {

@@ -41,6 +41,7 @@ impl Following {
             reload_url: None,
             state_dir: None,
             options: Options { endpoints_from: EndpointsFrom::Slices, ..options.clone() },
+            compat: nodelocal_sd::sd::Compat::Auto,
             waits: Waits { hold: Duration::ZERO, spread: Duration::ZERO, pause: Duration::ZERO },
         };
         let asked = Asked::start(simulator, node, Timing::alone());

@@ -117,6 +117,7 @@ fn settings(folder: &Path) -> Settings {
         reload_url: None,
         state_dir: None,
         options: Options::default(),
+        compat: nodelocal_sd::sd::Compat::Auto,
         waits: Waits { hold: long, spread: Duration::ZERO, pause: Duration::ZERO },
     }
 }
