@@ -7,7 +7,7 @@ use super::response::{self, Answer};
 use super::serve::Routes;
 use super::{debug, debug_agent, debug_changes, explain, pages, site};
 use crate::sd::{self, Question};
-use http::header::{HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT, VARY};
+use http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT, VARY};
 use http::request::Parts;
 use http::{StatusCode, Version};
 use std::net::SocketAddr;
@@ -41,7 +41,25 @@ const INDEX: &str = "\
 
 impl Routes for HttpSd {
     async fn answer(&self, request: Parts, local: SocketAddr) -> Answer {
-        if let Some(refusal) = refuse_host(&request, local) {
+        let mut answer = self.route(&request, local).await;
+        site::keep_from_others(&mut answer);
+        if is_for_people(request.uri.path()) {
+            // A browser gets something else there, and neither of the two is kept: it can say what only who
+            // reaches this listener may know.
+            answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        answer
+    }
+
+    fn connections(&self, open: usize) {
+        self.0.connections.store(open as u64, Ordering::Relaxed);
+    }
+}
+
+impl HttpSd {
+    async fn route(&self, request: &Parts, local: SocketAddr) -> Answer {
+        if let Some(refusal) = refuse_host(request, local) {
             return refusal;
         }
         let target = request.uri.path_and_query().map_or("", |target| target.as_str());
@@ -54,27 +72,18 @@ impl Routes for HttpSd {
         if let Some(refusal) = response::refuse_other_methods(&request.method) {
             return refusal;
         }
-        if site::is_of_another(&request.headers) {
-            let reason = "a page of another site asks: open this address by itself";
+        if site::is_of_another(&request.headers, request.uri.path()) {
+            let reason =
+                "a page of another site asks: copy this address into the browser's address bar";
             return response::text(StatusCode::FORBIDDEN, reason);
         }
-        let page = pages::page(&self.0, &request).await;
+        let page = pages::page(&self.0, request).await;
         if let Some(answer) = page.or_else(|| pages::asset(request.uri.path())) {
             return answer;
         }
-        let mut answer = self.data(&request).await;
-        if is_negotiated(request.uri.path()) {
-            answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-        }
-        answer
+        self.data(request).await
     }
 
-    fn connections(&self, open: usize) {
-        self.0.connections.store(open as u64, Ordering::Relaxed);
-    }
-}
-
-impl HttpSd {
     /// What is there for programs.
     async fn data(&self, request: &Parts) -> Answer {
         let query = request.uri.query();
@@ -129,8 +138,8 @@ fn deliver(rendered: &sd::Rendered, headers: &HeaderMap) -> Answer {
     answer
 }
 
-/// Whether a browser gets something else at that path.
-fn is_negotiated(path: &str) -> bool {
+/// Whether there is a page at that path, or could be.
+fn is_for_people(path: &str) -> bool {
     path == "/" || path.starts_with("/debug/")
 }
 

@@ -1,4 +1,6 @@
 //! `/debug/config`: the configuration that the agent has, without its secrets.
+//!
+//! Not live: it can be large, and would be read and gone through again every two seconds for each who looks.
 
 use super::layout::{Page, Tab};
 use super::parts::nothing;
@@ -17,17 +19,11 @@ pub(in crate::http) fn config(app: &App) -> Page {
                     "p",
                     &[("class", "lead")],
                     "What the agent's Prometheus was given: the configuration in its rewritten form. What is a \
-                     secret, or is called like one, is not shown.",
+                     secret, or is called like one, is not shown. Reload the page to see what was written since.",
                 );
-                html.element("div", &[("id", "config"), ("data-live", "")], |live| {
-                    live.leaf("pre", &[], text);
-                });
+                html.leaf("pre", &[], text);
             }
-            Err(reason) => {
-                html.element("div", &[("id", "config"), ("data-live", "")], |live| {
-                    nothing(live, "nothing", capitalised(&reason.to_string()));
-                });
-            }
+            Err(reason) => nothing(html, "nothing", capitalised(&reason.to_string())),
         }
     })
 }

@@ -7,7 +7,7 @@ use crate::http::response::{self, Answer};
 use crate::sd::Rendered;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, VARY};
+use http::header::{HeaderName, HeaderValue};
 
 /// A page, as navigation has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,19 +130,15 @@ impl Page {
     }
 }
 
-/// What a browser is told of everything that it gets here.
+/// What a browser is told of everything that pages are made of, beside what it is told of every answer.
 pub(super) fn with_headers(mut answer: Answer) -> Answer {
     for (name, value) in [
         ("content-security-policy", POLICY),
-        ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
     ] {
         answer.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     answer
 }
 
