@@ -6,7 +6,7 @@
 //!
 //! For people only: nothing that is served depends on it. The task that publishes writes it after each
 //! snapshot, once those who wait for that snapshot have had their turn. What it costs is bounded: of large
-//! changes the targets are not compared (see [`difference`]), and of what was there the oldest is forgotten
+//! changes the targets are not compared (see [`difference()`]), and of what was there the oldest is forgotten
 //! (see [`Ring`]).
 
 mod difference;
