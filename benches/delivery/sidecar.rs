@@ -24,7 +24,10 @@ impl Sidecar {
         files: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let [sd, admin] = free_ports();
-        let to = folder.join("sd").display().to_string();
+        let to = folder.join("sd");
+        // A job of Prometheus that finds no folder at its start finds nothing, ever.
+        std::fs::create_dir_all(&to).unwrap();
+        let to = to.display().to_string();
         let mut arguments = vec![
             "run".to_owned(),
             format!("--node-name={NODE}"),
