@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use nodelocal_sd::cli::Cli;
-use nodelocal_sd::commands;
+use nodelocal_sd::commands::{self, CommandError};
 use std::process::ExitCode;
 
 #[expect(clippy::print_stderr, reason = "the one line that tells why the command failed")]
@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     match commands::execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            if !matches!(error, CommandError::Answered(_)) {
+                eprintln!("error: {error}");
+            }
             error.exit_code()
         }
     }

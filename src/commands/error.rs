@@ -14,6 +14,9 @@ pub enum CommandError {
     /// It could not be found out: exit code 3.
     #[error("{0}")]
     Unknown(String),
+    /// The answer is printed, and is all that there is to say: its exit code.
+    #[error("see what is printed")]
+    Answered(u8),
 }
 
 // === impl CommandError ===
@@ -25,6 +28,7 @@ impl CommandError {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failure(_) => ExitCode::FAILURE,
             Self::Unknown(_) => ExitCode::from(3),
+            Self::Answered(code) => ExitCode::from(*code),
         }
     }
 }

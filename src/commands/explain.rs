@@ -3,7 +3,7 @@
 use super::cluster;
 use super::error::CommandError;
 use super::fetch::{FetchError, fetch};
-use crate::cli::{ExplainArgs, TextOrJson};
+use crate::cli::{ClusterArgs, ExplainArgs, TextOrJson};
 use crate::explain::{Asked, Explanation, Verdict, text};
 use crate::http::App;
 use crate::index::EndpointsFrom;
@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// could not be found out.
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
+    if args.node_name.is_none() && is_for_the_api_server(&args.cluster) {
+        let why = "--kubeconfig and --context are for asking the API server: add --node-name NODE, or leave them out";
+        return Err(CommandError::Usage(why.to_owned()));
+    }
     let question = question(&args);
     // What a running sidecar makes of slices it says itself.
     let endpoints_from = match args.node_name {
@@ -50,9 +54,15 @@ pub(super) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
     }
     match explanation.verdict {
         Verdict::Target => Ok(()),
-        Verdict::NotTarget => Err(CommandError::Failure("not a target, see above".to_owned())),
-        Verdict::Unknown => Err(CommandError::Unknown("not found out, see above".to_owned())),
+        Verdict::NotTarget => Err(CommandError::Answered(1)),
+        Verdict::Unknown => Err(CommandError::Answered(3)),
     }
+}
+
+/// Whether flags say how to reach the API server. Where the environment alone does, they were not meant for this command.
+fn is_for_the_api_server(cluster: &ClusterArgs) -> bool {
+    let ClusterArgs { kubeconfig, context } = cluster;
+    context.is_some() || kubeconfig.is_some() && *kubeconfig != std::env::var_os("KUBECONFIG")
 }
 
 /// The question as in the URL of `/debug/explain`.
@@ -70,7 +80,7 @@ fn question(args: &ExplainArgs) -> String {
 async fn of_sidecar(url: &str, question: &str) -> Result<Explanation, CommandError> {
     let url = format!("{}/debug/explain?{question}", url.trim_end_matches('/'));
     let body = fetch(&url, PATIENCE).await.map_err(|error| match &error {
-        FetchError::Url(..) => CommandError::Usage(error.to_string()),
+        FetchError::Url(..) | FetchError::NoScheme(..) => CommandError::Usage(error.to_string()),
         // What it refuses is the question.
         FetchError::Refused { status, reason, .. } if status.as_u16() == 400 => {
             CommandError::Usage(reason.clone())

@@ -14,6 +14,9 @@ pub(super) enum FetchError {
     /// Not a URL.
     #[error("--url {0}: {1}")]
     Url(String, http::uri::InvalidUri),
+    /// An address alone.
+    #[error("--url {0} has no scheme: add http:// before it")]
+    NoScheme(String),
     /// Nobody answers there.
     #[error(
         "GET {0}: {1}; is the sidecar running there? (--url; or --node-name to ask the API server)"
@@ -34,7 +37,7 @@ pub(super) enum FetchError {
 impl From<FetchError> for CommandError {
     fn from(error: FetchError) -> Self {
         match error {
-            FetchError::Url(..) => Self::Usage(error.to_string()),
+            FetchError::Url(..) | FetchError::NoScheme(..) => Self::Usage(error.to_string()),
             FetchError::Unreachable(..) | FetchError::Refused { .. } => {
                 Self::Failure(error.to_string())
             }
@@ -49,6 +52,9 @@ impl From<FetchError> for CommandError {
 pub(super) async fn fetch(url: &str, patience: Duration) -> Result<Bytes, FetchError> {
     let failed =
         |error: &dyn std::fmt::Display| FetchError::Unreachable(url.to_owned(), error.to_string());
+    if !url.contains("://") {
+        return Err(FetchError::NoScheme(url.to_owned()));
+    }
     let uri: http::Uri = url.parse().map_err(|error| FetchError::Url(url.to_owned(), error))?;
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let exchange = async {

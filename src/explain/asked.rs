@@ -41,6 +41,17 @@ pub enum AskedError {
     /// A job and a query.
     #[error("a job has queries of its own: give either a job or a query")]
     JobAndQuery,
+    /// A parameter beside a whole query, of which it may have been meant to be a part.
+    #[error(
+        "the parameter {0} stands beside query=, which has parameters of its own: percent-encode the query \
+         (`&` is %26), as curl -G --data-urlencode does"
+    )]
+    BesideQuery(String),
+    /// A parameter that neither this question nor a query has.
+    #[error(
+        "the parameter {0} is unknown: use pod, and one of job, query, or role with the parameters of a query"
+    )]
+    Unknown(String),
     /// Role node.
     #[error("role node discovers the Node, and no Pods: use pod, endpointslice or endpoints")]
     RoleNode,
@@ -76,6 +87,9 @@ impl Asked {
             }
         }
         let pod = pod_named(&pod.ok_or(AskedError::NoPod)?)?;
+        if let Some(unknown) = others.iter().find_map(|part| unknown(part)) {
+            return Err(AskedError::Unknown(unknown));
+        }
         let about = match (job, query, &*others) {
             (None, None, []) => About::Anything,
             (Some(job), None, []) => About::Job(job),
@@ -90,7 +104,8 @@ impl Asked {
                 };
                 query_of(&format!("{role}?{}", others.join("&")), endpoints_from)?
             }
-            (Some(_), ..) | (None, Some(_), _) => return Err(AskedError::JobAndQuery),
+            (None, Some(_), [beside, ..]) => return Err(AskedError::BesideQuery(name_of(beside))),
+            (Some(_), ..) => return Err(AskedError::JobAndQuery),
         };
         Ok(Self { pod, about })
     }
@@ -116,6 +131,17 @@ impl Asked {
         };
         Some(Asking { about, steps: Vec::new(), questions, job: None })
     }
+}
+
+/// The name of the parameter, if no query has one of that name.
+fn unknown(part: &str) -> Option<String> {
+    let name = name_of(part);
+    (name != "role" && !sd::is_parameter(&name)).then_some(name)
+}
+
+fn name_of(part: &str) -> String {
+    let pair = form_urlencoded::parse(part.as_bytes()).next();
+    pair.map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 fn pod_named(text: &str) -> Result<ObjectKey, AskedError> {
@@ -182,7 +208,11 @@ mod tests {
             ("pod=a/b&pod=a/c", "pod is given more than once"),
             ("pod=a/b&job=x&role=pod", "give either a job or a query"),
             ("pod=a/b&job=x&query=pod", "give either a job or a query"),
-            ("pod=a/b&query=pod&namespace=a", "give either a job or a query"),
+            ("pod=a/b&query=/sd/pod?namespace=a&port=b", "the parameter port stands beside query="),
+            ("pod=a/b&foo=pod", "the parameter foo is unknown"),
+            ("pod=a/b&role=pod&foo=1", "the parameter foo is unknown"),
+            ("pod=a/b&query=pod&foo=1", "the parameter foo is unknown"),
+            ("pod=a/b&job=x&foo=1", "the parameter foo is unknown"),
             ("pod=a/b&namespace=a", "no role is given"),
             ("pod=a/b&role=pod&role=pod", "role is given more than once"),
             ("pod=a/b&role=node", "role node discovers the Node"),

@@ -93,10 +93,13 @@ impl<'a> Narrowing<'a> {
             let what = "the query asks for the Pod's namespace";
             if !asked.contains(&**namespace) {
                 let names: Vec<&str> = asked.iter().map(String::as_str).collect();
-                let why = format!("it asks for {}, and not for {namespace}", names.join(", "));
+                let why = format!(
+                    "the query asks for namespace {}, and not for {namespace}",
+                    names.join(", ")
+                );
                 return self.fail(what, Reason::new(why));
             }
-            self.pass(what, format!("it asks for {namespace}"));
+            self.pass(what, format!("the query asks for namespace {namespace}"));
         }
         let lacking = lacks(self.known, &self.pod.meta.key, self.asked);
         if !lacking.is_empty() {

@@ -27,7 +27,7 @@ pub(super) fn follow(chain: &mut Narrowing<'_>) -> Result<(), Ended> {
     );
     if !asked.selectors.endpointslice.is_empty() || !asked.selectors.endpoints.is_empty() {
         chain.narrow(
-            &format!("selector.{} selects it", asked.role.name()),
+            &format!("selector.{} selects what has the Pod", asked.role.name()),
             |query, asked| {
                 query.selectors.endpointslice = asked.selectors.endpointslice.clone();
                 query.selectors.endpoints = asked.selectors.endpoints.clone();
@@ -145,7 +145,7 @@ fn families(chain: &Narrowing<'_>, found: &Found) -> Reason {
     let (before, left) = (chain.found.own.len(), found.own.len());
     if left == 0 {
         return Reason::hinted(
-            "its addresses are of the secondary family of a dual-stack Service, which Prometheus leaves out since 3.11",
+            "the Pod's addresses are of the secondary family of a dual-stack Service, which Prometheus leaves out since 3.11",
             "the first of the Service's ipFamilies is the primary one; compat=3.5 in the query asks as an older one",
         );
     }
@@ -178,5 +178,5 @@ fn ports(chain: &Narrowing<'_>, found: &Found, services: &[&Service]) -> Reason 
         false => format!("are named {}", names.join(", ")),
     };
     let hint = ports_left_out(services, chain.pod);
-    Reason { why: format!("port={wanted} is asked for; its ports of Services {has}"), hint }
+    Reason { why: format!("port={wanted} is asked for; the Pod's ports of Services {has}"), hint }
 }

@@ -80,12 +80,12 @@ impl<'a> Holder<'a> {
             endpoint.own_node().filter(|own| *own != &**node).map(str::to_owned)
         });
         if let Some(other) = elsewhere {
-            return format!("{name} says that it is on node {other}");
+            return format!("{name} says that the Pod is on node {other}");
         }
         if !self.has_ports() {
             return format!("{name} has no ports");
         }
-        format!("{name} gives no target of it")
+        format!("{name} gives no target of the Pod")
     }
 
     fn has_ports(&self) -> bool {

@@ -73,8 +73,10 @@ impl<'a> Jobs<'a> {
             return Ok(asking);
         }
         let why = match fate.map(|job| &job.fate) {
-            Some(Fate::LastGood(why)) => format!("it has, in its last good form: {why}"),
-            _ => "it has".to_owned(),
+            Some(Fate::LastGood(why)) => {
+                format!("the agent has the job in its last good form: {why}")
+            }
+            _ => format!("the agent has job {name}"),
         };
         asking.steps.push(step("the agent has the job", Outcome::Passed, why, self.pending()));
         self.ask(&mut asking, name, fate, profile);
@@ -107,19 +109,20 @@ impl<'a> Jobs<'a> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let why = format!("its question {filled:?} is not understood: {error}");
+                    let why = format!("the job's question {filled:?} is not understood: {error}");
                     asking.steps.push(step(what, Outcome::Unknown, why, None));
                     return;
                 }
             }
         }
-        let hint = without.map(|without| format!("it is without {without}"));
+        let hint = without.map(|without| format!("the job is without {without}"));
         asking.steps.push(if !asking.questions.is_empty() {
             let texts: Vec<&str> = asking.questions.iter().map(|asked| &*asked.text).collect();
             step(what, Outcome::Passed, texts.join(", "), hint)
         } else if roles.is_empty() {
             let why =
-                "its discovery is not ours to answer: it asks this sidecar nothing".to_owned();
+                "the job's discovery is not ours to answer: the job asks this sidecar nothing"
+                    .to_owned();
             let hint = hint.unwrap_or_else(|| {
                 "Prometheus' own page /targets shows what such a job finds".to_owned()
             });
@@ -128,7 +131,7 @@ impl<'a> Jobs<'a> {
             step(
                 what,
                 Outcome::Failed,
-                format!("it asks for role {} alone", roles.join(", ")),
+                format!("the job asks for role {} alone", roles.join(", ")),
                 hint,
             )
         });
@@ -138,15 +141,15 @@ impl<'a> Jobs<'a> {
     fn why_absent(&self, fate: Option<&Job>) -> (String, String) {
         match fate.map(|job| (&job.fate, &job.dropped)) {
             Some((Fate::Refused(why), _)) => (
-                format!("it is left out: {why}"),
+                format!("the job is left out: {why}"),
                 "mend the job; until then it asks nothing, and the others go on".to_owned(),
             ),
             Some((Fate::Dropped, dropped)) => (
-                format!("it is not for nodes: {}", dropped.join("; ")),
+                format!("the job is not for nodes: {}", dropped.join("; ")),
                 "the complement may have it, or a Prometheus of the cluster".to_owned(),
             ),
             _ => (
-                "it was read, and the agent does not have it yet".to_owned(),
+                "the job was read, and the agent does not have it yet".to_owned(),
                 self.pending().unwrap_or_else(|| {
                     "nodes take a change at different moments within --config-spread".to_owned()
                 }),

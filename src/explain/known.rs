@@ -2,6 +2,7 @@
 
 use crate::index::{EndpointsFrom, Snapshot};
 use crate::objects::{ObjectKey, Resource};
+use crate::status::Trouble;
 use crate::targets::{Profile, Query};
 use crate::yaml::Yaml;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub struct Known<'a> {
     /// What the watches have told.
     pub snapshot: &'a Snapshot,
     /// What is wrong with what is watched or read, in the words of the status board.
-    pub troubles: &'a BTreeMap<Resource, String>,
+    pub troubles: &'a BTreeMap<Resource, Trouble>,
     /// What is known of the Pod, if it is not in the snapshot.
     pub elsewhere: &'a Elsewhere,
 }

@@ -6,6 +6,9 @@ use super::role_pod::phase;
 use super::unsynced;
 use crate::index::Share;
 use crate::objects::{ObjectKey, Pod, Resource};
+use crate::status::Trouble;
+use jiff::Timestamp;
+use jiff::fmt::strtime;
 
 /// The Pod, if it is here and not left to others; the steps so far, the last of which says why it is not.
 pub(super) fn find<'a>(
@@ -23,7 +26,7 @@ pub(super) fn find<'a>(
         Share::Complement(_) => "the Pod exists".to_owned(),
     };
     let Some(pod) = snapshot.pods.get(&key.namespace, &key.name) else {
-        steps.push(not_here(known, what));
+        steps.push(not_here(known, key, what));
         return None;
     };
     steps.push(Step { what, outcome: Outcome::Passed, why: described(pod), hint: stale(known) });
@@ -33,7 +36,7 @@ pub(super) fn find<'a>(
         steps.push(Step {
             what: "the node does not leave the Pod to the complement".to_owned(),
             outcome: Outcome::Failed,
-            why: format!("--exclude={by} selects it"),
+            why: format!("--exclude={by} selects the Pod"),
             hint: Some("the complement has it: explain it there (run --complement)".to_owned()),
         });
         return None;
@@ -42,7 +45,7 @@ pub(super) fn find<'a>(
 }
 
 fn described(pod: &Pod) -> String {
-    let mut text = format!("it is there, in phase {}", phase(pod));
+    let mut text = format!("the Pod is there, in phase {}", phase(pod));
     if pod.deleted {
         text.push_str(", terminating");
     }
@@ -55,45 +58,83 @@ fn described(pod: &Pod) -> String {
 /// What is known may be old.
 fn stale(known: &Known<'_>) -> Option<String> {
     let trouble = known.troubles.get(&Resource::Pods)?;
-    Some(format!("this may be old, because Pods cannot be watched: {trouble}"))
+    Some(format!("this may be old, because Pods cannot be watched: {}", trouble.message))
 }
 
-fn not_here(known: &Known<'_>, what: String) -> Step {
+fn not_here(known: &Known<'_>, key: &ObjectKey, what: String) -> Step {
     use Elsewhere::{Absent, Failed, NotAsked, On, OwnPodsOnly, Refused, Unscheduled};
-    let own = known.snapshot.share.node();
+    let share = &known.snapshot.share;
+    let own = share.node();
     let where_it_is =
         "kubectl get pod -o wide says on which node it is; explain it at the sidecar there";
     let could_not =
-        |why: &str| format!("it is not on this node; on which it is could not be read: {why}");
+        |why: &str| format!("the Pod is not on this node; on which it is could not be read: {why}");
+    let trouble = known.troubles.get(&Resource::Pods);
+    let absent = || {
+        let hint = "see that namespace and name are right: kubectl get pods";
+        (Outcome::Failed, "there is no such Pod".to_owned(), hint.to_owned())
+    };
     let (outcome, why, hint) = match known.elsewhere {
+        // The Pod may have come since the watch failed, and nobody has told where it is.
+        NotAsked | OwnPodsOnly | Refused(_) | Failed(_) if let Some(trouble) = trouble => {
+            return unwatched(known, key, what, trouble);
+        }
         On(node) if own.is_some_and(|own| **own == **node) => (
             Outcome::Unknown,
-            "the API server has it on this node, but the watch has not told of it yet".to_owned(),
+            "the API server has the Pod on this node, but the watch has not told of it yet"
+                .to_owned(),
             "ask again in a moment; /debug/watches counts objects that could not be decoded"
                 .to_owned(),
         ),
         On(node) => (
             Outcome::Failed,
-            format!("it is on node {node}"),
+            format!("the Pod is on node {node}"),
             format!("explain it at the sidecar of node {node}"),
         ),
         Unscheduled => (
             Outcome::Failed,
-            "it is on no node yet: the scheduler has not found one".to_owned(),
+            "the Pod is on no node yet: the scheduler has not found one".to_owned(),
             "kubectl describe pod says what it waits for".to_owned(),
         ),
-        Absent => (
-            Outcome::Failed,
-            "there is no such Pod".to_owned(),
-            "see that namespace and name are right: kubectl get pods".to_owned(),
-        ),
-        NotAsked => (Outcome::Failed, "it is not on this node".to_owned(), where_it_is.to_owned()),
+        NotAsked if share.is_complement() => absent(),
+        Absent => absent(),
+        NotAsked => {
+            (Outcome::Failed, "the Pod is not on this node".to_owned(), where_it_is.to_owned())
+        }
         OwnPodsOnly => (
             Outcome::Failed,
-            "it is not on this node; the sidecar may read the Pods of its own node only".to_owned(),
+            "the Pod is not on this node; the sidecar may read the Pods of its own node only"
+                .to_owned(),
             where_it_is.to_owned(),
         ),
         Refused(why) | Failed(why) => (Outcome::Failed, could_not(why), where_it_is.to_owned()),
     };
     Step { what, outcome, why, hint: Some(hint) }
 }
+
+/// What a watch that does not do well leaves open.
+fn unwatched(known: &Known<'_>, key: &ObjectKey, what: String, trouble: &Trouble) -> Step {
+    let open = match known.snapshot.share {
+        Share::Node(_) => format!("whether {key} is on this node is not known"),
+        Share::Complement(_) => format!("whether {key} exists is not known"),
+    };
+    let Trouble { since, message } = trouble;
+    let since = Timestamp::try_from(*since).and_then(|since| strtime::format(MOMENT, since));
+    let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+    let again = "ask again when Pods are watched: /debug/watches says how the watches are doing";
+    let hint = match known.elsewhere {
+        Elsewhere::Refused(why) | Elsewhere::Failed(why) => {
+            format!("{again}; it could not be read by its name either: {why}")
+        }
+        _ => again.to_owned(),
+    };
+    Step {
+        what,
+        outcome: Outcome::Unknown,
+        why: format!("Pods cannot be watched{since}: {message}; {open}"),
+        hint: Some(hint),
+    }
+}
+
+/// As on the pages.
+const MOMENT: &str = "%Y-%m-%d %H:%M:%S UTC";

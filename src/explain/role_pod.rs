@@ -10,17 +10,17 @@ pub(super) fn follow(chain: &mut Narrowing<'_>) -> Result<(), Ended> {
     let what = "the Pod has an address";
     if pod.ip.is_empty() {
         let reason = if has_ended(pod) {
-            Reason::new(format!("its phase is {} and it has no address", pod.phase))
+            Reason::new(format!("the Pod's phase is {} and it has no address", pod.phase))
         } else {
-            let hint = "it gets one when its containers start: kubectl describe pod says what it waits for";
-            Reason::hinted(format!("it has none yet; its phase is {}", phase(pod)), hint)
+            let hint = "a Pod gets one when its containers start: kubectl describe pod says what it waits for";
+            Reason::hinted(format!("the Pod has no address yet; its phase is {}", phase(pod)), hint)
         };
         return chain.fail(what, reason);
     }
     chain.pass(what, &*pod.ip);
     if has_ended(pod) {
         let why = format!(
-            "its phase is {}: role pod keeps a Pod that has ended for as long as it exists, in Prometheus too, and nobody answers a scrape",
+            "the Pod's phase is {}: role pod keeps a Pod that has ended for as long as it exists, in Prometheus too, and nobody answers a scrape",
             pod.phase
         );
         let hint = "a rule can drop it: {source_labels: [__meta_kubernetes_pod_phase], regex: Failed|Succeeded, action: drop}";
@@ -33,8 +33,8 @@ pub(super) fn follow(chain: &mut Narrowing<'_>) -> Result<(), Ended> {
             "selector.pod selects the Pod",
             |query, asked| query.selectors.pod = asked.selectors.pod.clone(),
             |chain, _| match &*chain.asked.query.selectors.pod.unmet(chain.pod) {
-                [] => Reason::new("it has all that is asked for"),
-                unmet => Reason::new(format!("it does not meet {}", unmet.join(", "))),
+                [] => Reason::new("the Pod has all that is asked for"),
+                unmet => Reason::new(format!("the Pod does not meet {}", unmet.join(", "))),
             },
         )?;
     }
@@ -96,8 +96,8 @@ pub(super) fn declared(pod: &Pod) -> String {
     });
     let named: Vec<String> = named.collect();
     match named.is_empty() {
-        true => "its containers declare no port".to_owned(),
-        false => format!("its containers declare {}", named.join(", ")),
+        true => "the Pod's containers declare no port".to_owned(),
+        false => format!("the Pod's containers declare {}", named.join(", ")),
     }
 }
 

@@ -25,15 +25,15 @@ pub(super) fn why_none(chain: &mut Narrowing<'_>) -> Result<(), Ended> {
     }
     if has_ended(pod) {
         let why = format!(
-            "its phase is {}: the endpoint controllers leave out Pods that have ended",
+            "the Pod's phase is {}: the endpoint controllers leave out Pods that have ended",
             pod.phase
         );
         return chain.fail("the Pod has not ended", Reason::new(why));
     }
     if pod.ips.is_empty() {
         let hint =
-            "it gets one when its containers start: kubectl describe pod says what it waits for";
-        let why = format!("it has none yet; its phase is {}", phase(pod));
+            "a Pod gets one when its containers start: kubectl describe pod says what it waits for";
+        let why = format!("the Pod has no address yet; its phase is {}", phase(pod));
         return chain.fail("the Pod has an address", Reason::hinted(why, hint));
     }
     chain.pass("the Pod has an address", pod.ips.join(", "));
@@ -85,14 +85,16 @@ fn why_lost(chain: &Narrowing<'_>, service: &Service) -> String {
             format!("{name}: its Endpoints leave out Pods that are terminating")
         }
         Some(Lost::NoPorts) => format!("{name} has no ports, and so its endpoints give no targets"),
-        Some(Lost::Ended | Lost::NoAddress) => format!("{name} leaves it out"),
+        Some(Lost::Ended | Lost::NoAddress) => format!("{name} leaves the Pod out"),
         None if snapshot.synced.contains(Resource::Nodes)
             && snapshot.nodes.get("", &pod.node_name).is_none() =>
         {
             format!("{name}: Node {} was deleted, and its endpoints with it", pod.node_name)
         }
         None => {
-            format!("{name} has it in no slice yet: the endpoint controllers have not written one")
+            format!(
+                "{name} has the Pod in no slice yet: the endpoint controllers have not written one"
+            )
         }
     }
 }
@@ -122,7 +124,7 @@ fn none_selects(pod: &Pod, services: &[&Service]) -> Reason {
         return Reason::new(format!("namespace {namespace} has no Service with a selector"));
     };
     let why = format!(
-        "no Service in namespace {namespace} selects it; Service {} comes nearest: {}",
+        "no Service in namespace {namespace} selects the Pod; Service {} comes nearest: {}",
         service.meta.key,
         differences(service, pod).join(", ")
     );

@@ -11,7 +11,7 @@ const MISSING_RULE: &str = "; missing RBAC rule";
 pub(super) fn step(what: &str, lacking: &[Resource], known: &Known<'_>) -> Step {
     let (mut whys, mut hints) = (Vec::new(), Vec::new());
     for resource in lacking {
-        match known.troubles.get(resource).map(String::as_str) {
+        match known.troubles.get(resource).map(|trouble| &*trouble.message) {
             None => {
                 whys.push(format!("{resource}: the first list is still under way"));
                 hints.push("ask again in a few seconds".to_owned());

@@ -9,6 +9,7 @@ use crate::explain::{
     About, Asked, Asking, Elsewhere, Explanation, Jobs, Known, NoSuchJob, explain,
 };
 use crate::objects::{ObjectKey, Resource};
+use crate::status::Trouble;
 use crate::targets::{Query, Role};
 use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
@@ -106,8 +107,8 @@ impl App {
         until: Instant,
     ) -> Explanation {
         let elsewhere = self.know_enough(pod, &asking, until).await;
-        let trouble = |resource| Some((resource, self.board.trouble(resource)?.message));
-        let troubles: BTreeMap<Resource, String> =
+        let trouble = |resource| Some((resource, self.board.trouble(resource)?));
+        let troubles: BTreeMap<Resource, Trouble> =
             Resource::ALL.into_iter().filter_map(trouble).collect();
         let snapshot = self.snapshots.load();
         let known = Known { snapshot: &snapshot, troubles: &troubles, elsewhere: &elsewhere };
@@ -123,14 +124,14 @@ impl App {
         }
         let snapshot = self.snapshots.load();
         let is_here = snapshot.pods.get(&pod.namespace, &pod.name).is_some();
-        if !is_here && !snapshot.share.is_complement() {
+        if !is_here {
+            if snapshot.share.is_complement() {
+                return Elsewhere::NotAsked; // its watch reaches all Pods
+            }
             return match timeout_at(until, self.lookups.find(pod)).await {
                 Ok(found) => found,
                 Err(_) => Elsewhere::Failed("the API server did not answer in time".to_owned()),
             };
-        }
-        if !is_here {
-            return Elsewhere::Absent; // the complement knows all Pods
         }
         for query in asking.questions.iter().filter_map(|asked| asked.within(&pod.namespace)) {
             // What is missing shows in the snapshot.

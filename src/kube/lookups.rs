@@ -15,6 +15,7 @@ use crate::status::{Outcome, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -50,8 +51,9 @@ impl Lookups {
     pub async fn find(&self, pod: &ObjectKey) -> Elsewhere {
         let (tell, told) = oneshot::channel();
         match self.0.try_send((pod.clone(), tell)) {
-            Ok(()) => told.await.unwrap_or_else(|_| busy()),
-            Err(_) => busy(),
+            Ok(()) => told.await.unwrap_or_else(|_| ending()),
+            Err(TrySendError::Full(_)) => busy(),
+            Err(TrySendError::Closed(_)) => ending(),
         }
     }
 }
@@ -61,6 +63,16 @@ fn busy() -> Elsewhere {
         "many ask, and Pods of other nodes are read once in {} s at most: ask again later",
         PAUSE.as_secs()
     ))
+}
+
+/// As when requests fail, and the watches try again and again.
+fn spent() -> Elsewhere {
+    let why = "the requests that may be made now are left to the watches: ask again in a minute";
+    Elsewhere::Failed(why.to_owned())
+}
+
+fn ending() -> Elsewhere {
+    Elsewhere::Failed("the sidecar is about to end".to_owned())
 }
 
 // === impl LookupQueue ===
@@ -84,7 +96,7 @@ impl LookupQueue {
             } else if context.impersonation == Impersonation::On {
                 Elsewhere::OwnPodsOnly // the account is not meant to have the right
             } else if !context.pacer.try_now(Turn::Lookup) {
-                busy()
+                spent()
             } else {
                 last_read = Some(now);
                 let answer = read(&context, &pod).await;

@@ -22,6 +22,6 @@ pub use answer::{Answers, NotSynced};
 pub use cache::{Cache, Question};
 pub use compat::Compat;
 pub use hold::Holds;
-pub use parse::{QueryError, parse, parse_with_role};
+pub use parse::{QueryError, is_parameter, parse, parse_with_role};
 pub use patience::{hold_time, patience, refresh_interval};
 pub use render::{Rendered, Tag, render};

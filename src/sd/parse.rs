@@ -150,6 +150,11 @@ pub fn parse_with_role(
     parse_pairs(role, others.into_iter(), endpoints_from)
 }
 
+/// Whether a query can have a parameter of that name.
+pub fn is_parameter(name: &str) -> bool {
+    Parameter::of_name(name).is_some()
+}
+
 fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }

@@ -29,7 +29,7 @@ const QUESTIONS: [&str; 14] = [
 const PROFILES: [Profile; 4] = [Profile::Latest, Profile::V2_53, Profile::V3_11, Profile::V3_5];
 
 /// What must never be the reason here, where nobody is late: that there is none.
-const NO_REASONS: [&str; 2] = ["have not written one", "gives no target of it"];
+const NO_REASONS: [&str; 2] = ["have not written one", "gives no target of the Pod"];
 
 #[test]
 fn is_what_the_answer_is() {

@@ -43,7 +43,7 @@ fn reads(simulator: &Simulator) -> usize {
 async fn nobody_can_make_it_ask_often() {
     let simulator = cluster();
     let asked = start(&simulator, Impersonation::Off);
-    let on_b = (Verdict::NotTarget, "it is on node node-b");
+    let on_b = (Verdict::NotTarget, "the Pod is on node node-b");
     let explain = async |pod: &str| decisive(&asked.explain(pod, PATIENCE).await);
     let (verdict, why) = explain("pod=shop/elsewhere").await;
     assert!(verdict == on_b.0 && why.contains(on_b.1), "{why}");
@@ -94,9 +94,44 @@ async fn where_it_is_may_not_be_known() {
         simulator.fault(On::list("pods").impersonating(false).status(code));
         let (verdict, why) = decisive(&asked.explain("pod=shop/elsewhere", PATIENCE).await);
         assert_eq!(verdict, Verdict::NotTarget);
-        assert!(why.contains("it is not on this node") && why.contains(expected), "{why}");
+        assert!(why.contains("the Pod is not on this node") && why.contains(expected), "{why}");
         assert_eq!(reads(&simulator), usize::from(impersonation != Impersonation::On));
     }
+}
+
+/// While Pods cannot be watched, one that is not known may be here all the same.
+#[tokio::test(start_paused = true)]
+async fn what_an_outage_hides_is_not_known() {
+    let simulator = cluster();
+    let asked = start(&simulator, Impersonation::Off);
+    asked.ask("pod", PATIENCE).await.unwrap();
+    let outage = simulator.fault(On::resource("pods").status(503));
+    simulator.disconnect();
+    sleep(Duration::from_secs(5)).await;
+    let (verdict, why) = decisive(&asked.explain("pod=shop/nope", PATIENCE).await);
+    assert_eq!(verdict, Verdict::Unknown, "{why}");
+    for part in [
+        "Pods cannot be watched since 2",
+        "watch pods for node node-a: HTTP 503",
+        "whether shop/nope is on this node is not known",
+        "it could not be read by its name either: HTTP 503",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    // Nor do many ask when the watches need all requests that may be made.
+    sleep(Duration::from_secs(120)).await;
+    for number in 0..20 {
+        let (verdict, why) =
+            decisive(&asked.explain(&format!("pod=shop/new-{number}"), PATIENCE).await);
+        assert_eq!(verdict, Verdict::Unknown, "{why}");
+        assert!(!why.contains("many ask") && why.contains("Pods cannot be watched"), "{why}");
+    }
+    // What is known stays known.
+    assert_eq!(asked.explain("pod=shop/web-1", PATIENCE).await.verdict, Verdict::Target);
+    simulator.remove_fault(outage);
+    sleep(Duration::from_secs(600)).await;
+    let (verdict, why) = decisive(&asked.explain("pod=shop/nope", PATIENCE).await);
+    assert!(verdict == Verdict::NotTarget && why.contains("there is no such Pod"), "{why}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,5 +196,11 @@ async fn the_complement_has_what_the_nodes_leave() {
         let (said, why) = decisive(&explanation);
         assert!(said == verdict && why.contains(expected), "{pod}: {why}");
     }
+    simulator.fault(On::resource("pods").status(503));
+    simulator.disconnect();
+    sleep(Duration::from_secs(5)).await;
+    let (verdict, why) = decisive(&asked.explain("pod=shop/nope", PATIENCE).await);
+    assert_eq!(verdict, Verdict::Unknown, "{why}");
+    assert!(why.contains("whether shop/nope exists is not known"), "{why}");
     assert_eq!(reads(&simulator), 0, "it knows all Pods");
 }

@@ -51,7 +51,7 @@ scrape_configs:
 "#;
 
 const ROWS: [Row; 14] = [
-    ("pod=shop/web-1&job=web", Target, "the agent has the job", "it has"),
+    ("pod=shop/web-1&job=web", Target, "the agent has the job", "the agent has job web"),
     (
         "pod=shop/web-1&job=web",
         Target,
@@ -60,7 +60,12 @@ const ROWS: [Row; 14] = [
     ),
     ("pod=shop/web-1&job=web", Target, "relabel_configs keep it", "they keep 1 of 1"),
     ("pod=shop/dual-1&job=web", NotTarget, "address family", "secondary family"),
-    ("pod=hand/moved&job=web", NotTarget, "namespace", "it asks for shop, and not for hand"),
+    (
+        "pod=hand/moved&job=web",
+        NotTarget,
+        "namespace",
+        "the query asks for namespace shop, and not for hand",
+    ),
     (
         "pod=shop/web-1&job=dropping",
         NotTarget,
@@ -78,33 +83,38 @@ const ROWS: [Row; 14] = [
         "pod=shop/web-1&job=two",
         Target,
         "asks this sidecar for Pods",
-        "it is without role service belongs to no node",
+        "the job is without role service belongs to no node",
     ),
     (
         "pod=shop/web-1&job=nodes",
         NotTarget,
         "asks this sidecar for Pods",
-        "it asks for role node alone",
+        "the job asks for role node alone",
     ),
     (
         "pod=shop/web-1&job=cluster",
         NotTarget,
         "the agent has the job",
-        "it is not for nodes: role ingress belongs to no node",
+        "the job is not for nodes: role ingress belongs to no node",
     ),
     (
         "pod=shop/web-1&job=by-hand",
         Unknown,
         "asks this sidecar for Pods",
-        "its discovery is not ours to answer",
+        "the job's discovery is not ours to answer",
     ),
     (
         "pod=shop/web-1&job=wrong",
         NotTarget,
         "the agent has the job",
-        "it is left out: kubernetes_sd_configs has the key new_key",
+        "the job is left out: kubernetes_sd_configs has the key new_key",
     ),
-    ("pod=shop/elsewhere&job=web", NotTarget, "the Pod is on node node-a", "it is on node node-b"),
+    (
+        "pod=shop/elsewhere&job=web",
+        NotTarget,
+        "the Pod is on node node-a",
+        "the Pod is on node node-b",
+    ),
 ];
 
 fn settings(folder: &Path) -> Settings {
@@ -176,8 +186,7 @@ async fn a_change_that_waits() {
     let bad =
         "global: {}\nscrape_configs:\n- job_name: web\n  kubernetes_sd_configs: [{role: pods}]\n";
     std::fs::write(folder.path().join("in.yaml"), bad).unwrap();
-    let good =
-        "it has, in its last good form: kubernetes_sd_configs has the unknown role \\\"pods\\\"";
+    let good = "the agent has the job in its last good form: kubernetes_sd_configs has the unknown role \\\"pods\\\"";
     says("pod=shop/web-1&job=web", good).await;
 
     std::fs::write(folder.path().join("in.yaml"), "a: [").unwrap();

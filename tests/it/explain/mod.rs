@@ -34,13 +34,13 @@ async fn judge(url: &str, (asked, verdict, what, why): Row) {
     // The command says the same, and its exit code the verdict.
     let arguments = arguments(url, asked);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (code, text, _) = run(&arguments).await;
+    let (code, text, err) = run(&arguments).await;
     let expected = match verdict {
         Verdict::Target => 0,
         Verdict::NotTarget => 1,
         Verdict::Unknown => 3,
     };
-    assert_eq!(code, expected, "{asked}: {text}");
+    assert_eq!((code, &*err), (expected, ""), "{asked}: {text}"); // the answer says it all
     assert!(text.starts_with(&explanation.headline), "{asked}: {text}");
     for step in steps(&explanation) {
         assert!(text.contains(&step.why), "{asked}: {text}");

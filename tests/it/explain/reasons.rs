@@ -18,22 +18,27 @@ const ROWS: [Row; 43] = [
     ("pod=shop/web-1", Target, "the Pod is on node node-a", "in phase Running, at 10.1.0.1"),
     ("pod=shop/web-1", Target, "a Service or a slice has an endpoint", "Service shop/web"),
     ("pod=shop/misspelt", Target, "has an address", "10.1.0.2"), // role pod has it
-    ("pod=shop/elsewhere", NotTarget, "the Pod is on node node-a", "it is on node node-b"),
+    ("pod=shop/elsewhere", NotTarget, "the Pod is on node node-a", "the Pod is on node node-b"),
     ("pod=shop/nope", NotTarget, "the Pod is on node node-a", "there is no such Pod"),
     ("pod=shop/unscheduled", NotTarget, "is on node node-a", "the scheduler has not found one"),
     (
         "pod=shop/huge-1",
         NotTarget,
         "leave the Pod to the complement",
-        "--exclude=shop/app=huge selects it",
+        "--exclude=shop/app=huge selects the Pod",
     ),
-    ("pod=shop/starting", NotTarget, "has an address", "it has none yet; its phase is Pending"),
+    (
+        "pod=shop/starting",
+        NotTarget,
+        "has an address",
+        "the Pod has no address yet; its phase is Pending",
+    ),
     // Role pod.
     (
         "pod=shop/evicted&role=pod",
         NotTarget,
         "has an address",
-        "its phase is Failed and it has no address",
+        "the Pod's phase is Failed and it has no address",
     ),
     ("pod=shop/failed&role=pod", Target, "any phase", "role pod keeps a Pod that has ended"),
     ("pod=shop/succeeded&role=pod", Target, "any phase", "phase is Succeeded"),
@@ -41,19 +46,19 @@ const ROWS: [Row; 43] = [
         "pod=shop/web-1&role=pod&namespace=hand",
         NotTarget,
         "namespace",
-        "it asks for hand, and not for shop",
+        "the query asks for namespace hand, and not for shop",
     ),
     (
         "pod=shop/web-1&role=pod&namespace=hand&namespace=shop",
         Target,
         "namespace",
-        "it asks for shop",
+        "the query asks for namespace shop",
     ),
     (
         "pod=shop/web-1&role=pod&selector.pod.label=app=db,tier",
         NotTarget,
         "selector.pod selects the Pod",
-        "it does not meet app=db (it has app=web), tier (it has no label tier)",
+        "the Pod does not meet app=db (it has app=web), tier (it has no label tier)",
     ),
     (
         "pod=shop/web-1&role=pod&selector.pod.field=status.phase=Failed",
@@ -61,7 +66,12 @@ const ROWS: [Row; 43] = [
         "selector.pod selects the Pod",
         "status.phase=Failed (its status.phase is Running)",
     ),
-    ("pod=shop/web-1&role=pod&selector.pod.label=app=web", Target, "selector.pod", "it has all"),
+    (
+        "pod=shop/web-1&role=pod&selector.pod.label=app=web",
+        Target,
+        "selector.pod",
+        "the Pod has all",
+    ),
     (
         "pod=shop/web-1&role=pod&attach=node&selector.node.label=zone=z2",
         NotTarget,
@@ -106,13 +116,23 @@ const ROWS: [Row; 43] = [
         "has not ended",
         "leave out Pods that have ended",
     ),
-    ("pod=shop/succeeded&role=endpoints", NotTarget, "has not ended", "its phase is Succeeded"),
-    ("pod=shop/starting&role=endpointslice", NotTarget, "has an address", "it has none yet"),
+    (
+        "pod=shop/succeeded&role=endpoints",
+        NotTarget,
+        "has not ended",
+        "the Pod's phase is Succeeded",
+    ),
+    (
+        "pod=shop/starting&role=endpointslice",
+        NotTarget,
+        "has an address",
+        "the Pod has no address yet",
+    ),
     (
         "pod=shop/named-1&role=endpointslice",
         NotTarget,
         "a Service has an endpoint of the Pod",
-        "wants a container port named metrics (TCP), but its containers declare http (8080/TCP)",
+        "wants a container port named metrics (TCP), but the Pod's containers declare http (8080/TCP)",
     ),
     (
         "pod=shop/six-1&role=endpointslice",
@@ -177,20 +197,20 @@ const ROWS: [Row; 43] = [
     (
         "pod=shop/web-1&role=endpointslice&selector.endpointslice.label=x",
         NotTarget,
-        "selector.endpointslice selects it",
+        "selector.endpointslice selects what has the Pod",
         "the slice of Service shop/web does not meet x (it has no label x)",
     ),
     (
         "pod=shop/web-1&role=endpoints&selector.endpoints.field=metadata.name=db",
         NotTarget,
-        "selector.endpoints selects it",
+        "selector.endpoints selects what has the Pod",
         "Endpoints shop/web does not meet metadata.name=db (its metadata.name is web)",
     ),
     (
         "pod=shop/web-1&role=endpointslice&port=metrics",
         NotTarget,
         "port= names one",
-        "its ports of Services are named http",
+        "the Pod's ports of Services are named http",
     ),
     // Slices of others.
     (
@@ -203,7 +223,7 @@ const ROWS: [Row; 43] = [
         "pod=hand/moved&role=endpointslice",
         NotTarget,
         "gives targets of it here",
-        "EndpointSlice hand/hand-moved says that it is on node node-b",
+        "EndpointSlice hand/hand-moved says that the Pod is on node node-b",
     ),
     (
         "pod=hand/referred&role=endpointslice&selector.pod.label=x",
@@ -245,7 +265,7 @@ async fn where_slices_are_read_the_controllers_may_be_late() {
         (
             "pod=hand/referred&role=endpointslice&selector.endpointslice.field=metadata.name=x",
             NotTarget,
-            "selector.endpointslice selects it",
+            "selector.endpointslice selects what has the Pod",
             "EndpointSlice hand/hand-referred does not meet metadata.name=x (its metadata.name is hand-referred)",
         ),
     ] {
@@ -271,7 +291,7 @@ async fn the_api_server_is_asked_straight() {
     assert!(text.contains("it wants app=web, the Pod has app=wbe"), "{text}");
     let (code, text, _) = ask("shop/elsewhere", &[]).await;
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("it is on node node-b"), "{text}");
+    assert!(text.contains("the Pod is on node node-b"), "{text}");
 }
 
 #[tokio::test]
@@ -288,6 +308,9 @@ async fn wrong_usage_and_what_cannot_be_found_out_have_codes_of_their_own() {
         (&["explain", "a/b", "--query", "pod", "--job", "x"], 2, "cannot be used with"),
         (&["explain", "a/b", "--job", "x", "--node-name", "n"], 2, "cannot be used with"),
         (&["explain", "a/b", "--url", "no url"], 2, "--url"),
+        (&["explain", "a/b", "--url", "127.0.0.1:9911"], 2, "add http://"),
+        (&["explain", "a/b", "--kubeconfig", "f"], 2, "add --node-name NODE"),
+        (&["explain", "a/b", "--context", "c"], 2, "add --node-name NODE"),
         (&["explain", "a/b", "--job", "x", "--url", &served.url], 2, "follows no configuration"),
         // What only the sidecar knows: here slices have no names.
         (
