@@ -5,13 +5,12 @@ use nodelocal_sd::cli::Cli;
 use nodelocal_sd::commands::{self, CommandError};
 use std::process::ExitCode;
 
-#[expect(clippy::print_stderr, reason = "the one line that tells why the command failed")]
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => error.exit(), // --help and --version
         Err(error) => {
-            eprintln!("{}", commands::usage_error(&error));
+            commands::remark(&commands::usage_error(&error));
             return ExitCode::from(2);
         }
     };
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !matches!(error, CommandError::Answered(_)) {
-                eprintln!("error: {error}");
+                commands::remark(&format!("error: {error}"));
             }
             error.exit_code()
         }

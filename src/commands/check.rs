@@ -2,6 +2,7 @@
 
 use super::error::CommandError;
 use super::manifests::{self, ReadError};
+use super::print::print;
 use super::targets::aligned;
 use super::{cluster, live_objects};
 use crate::check::{self, Finding, Settings, Severity};
@@ -15,7 +16,6 @@ use std::path::Path;
 /// # Errors
 /// If a path or the kubeconfig cannot be used; after everything is printed, if there is a negative verdict, or
 /// something could not be found out.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let (mut objects, mut findings) = (Vec::new(), Vec::new());
     for path in &args.paths {
@@ -55,8 +55,8 @@ pub(super) async fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let (operator, judged) = check::check(&objects, &settings);
     findings.extend(judged);
     match args.output {
-        Output::Table => print!("{}", aligned(&check::table(&findings))),
-        Output::Json => println!("{:#}", check::json(&findings, operator)),
+        Output::Table => print(&aligned(&check::table(&findings)))?,
+        Output::Json => print(&format!("{:#}\n", check::json(&findings, operator)))?,
     }
     outcome(&findings)
 }

@@ -3,6 +3,7 @@
 use super::cluster;
 use super::error::CommandError;
 use super::fetch::{FetchError, fetch};
+use super::print::print;
 use crate::cli::{ClusterArgs, ExplainArgs, TextOrJson};
 use crate::explain::{Asked, Explanation, Verdict, text};
 use crate::http::App;
@@ -20,7 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// If the question is malformed, or cannot be asked; after everything is printed, if the Pod is no target, or that
 /// could not be found out.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
     if args.node_name.is_none() && is_for_the_api_server(&args.cluster) {
         let why = "--kubeconfig and --context are for asking the API server: add --node-name NODE, or leave them out";
@@ -45,11 +45,11 @@ pub(super) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
         None => of_sidecar(&args.url, &question).await?,
     };
     match args.output {
-        TextOrJson::Text => print!("{}", text(&explanation)),
+        TextOrJson::Text => print(&text(&explanation))?,
         TextOrJson::Json => {
             let json = serde_json::to_string_pretty(&explanation)
                 .map_err(|error| CommandError::Failure(error.to_string()))?;
-            println!("{json}");
+            print(&format!("{json}\n"))?;
         }
     }
     match explanation.verdict {

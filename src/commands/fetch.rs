@@ -1,6 +1,7 @@
 //! Asking a running sidecar.
 
 use super::error::CommandError;
+use crate::kube::chain;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, Empty};
@@ -50,22 +51,22 @@ impl From<FetchError> for CommandError {
 /// # Errors
 /// If there is none within `patience`, or its status is no success.
 pub(super) async fn fetch(url: &str, patience: Duration) -> Result<Bytes, FetchError> {
-    let failed =
-        |error: &dyn std::fmt::Display| FetchError::Unreachable(url.to_owned(), error.to_string());
+    let failed = |reason: String| FetchError::Unreachable(url.to_owned(), reason);
     if !url.contains("://") {
         return Err(FetchError::NoScheme(url.to_owned()));
     }
     let uri: http::Uri = url.parse().map_err(|error| FetchError::Url(url.to_owned(), error))?;
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let exchange = async {
-        let answer = client.get(uri).await.map_err(|error| failed(&error))?;
+        let answer = client.get(uri).await.map_err(|error| failed(chain(&error)))?;
         let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
+        let body = answer.into_body().collect().await;
+        let body = body.map_err(|error| failed(chain(&error)))?.to_bytes();
         Ok((status, body))
     };
     let (status, body) = tokio::time::timeout(patience, exchange)
         .await
-        .map_err(|_| failed(&format!("no answer for {} s", patience.as_secs())))??;
+        .map_err(|_| failed(format!("no answer for {} s", patience.as_secs())))??;
     if status.is_success() {
         return Ok(body);
     }

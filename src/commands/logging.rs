@@ -18,6 +18,8 @@ pub(super) fn start(args: &LogArgs, default: &str) -> Result<(), CommandError> {
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter.add_directive(quiet))
         .with_writer(std::io::stderr)
+        // It would say on standard error that standard error cannot be written, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     match args.log_format {
         LogFormat::Text => logger.with_target(false).init(),

@@ -1,6 +1,7 @@
 //! `migrate`: the plan for one agent, on standard output or in a folder.
 
 use super::error::CommandError;
+use super::print::{print, remark};
 use super::{cluster, manifests};
 use crate::cli::{MigrateArgs, MigratedKind};
 use crate::kube::{self, NotListed};
@@ -17,7 +18,6 @@ const BACK: &str = "REVERT.md";
 ///
 /// # Errors
 /// If the agent cannot be read or migrated, or the files cannot be written.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's result")]
 pub(super) async fn migrate(args: &MigrateArgs) -> Result<(), CommandError> {
     let manifest = match (&args.from, &args.source) {
         (Some(file), _) => from_file(file, args.kind)?,
@@ -40,8 +40,7 @@ pub(super) async fn migrate(args: &MigrateArgs) -> Result<(), CommandError> {
     };
     let plan = Plan::new(old, &settings);
     let Some(folder) = &args.output_dir else {
-        print!("{}", if args.revert { plan.back() } else { plan.stream() });
-        return Ok(());
+        return print(&if args.revert { plan.back() } else { plan.stream() });
     };
     let files = plan.files.iter().map(|file| (file.name, file.text()));
     let files = files.chain([(THERE, plan.steps()), (BACK, plan.back())]);
@@ -54,7 +53,7 @@ pub(super) async fn migrate(args: &MigrateArgs) -> Result<(), CommandError> {
         std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
     }
     let next = if args.revert { BACK } else { THERE };
-    eprintln!("read {} first", folder.join(next).display());
+    remark(&format!("read {} first", folder.join(next).display()));
     Ok(())
 }
 

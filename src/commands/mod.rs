@@ -16,6 +16,7 @@ mod live_objects;
 mod logging;
 mod manifests;
 mod migrate;
+mod print;
 mod rewrite;
 mod run;
 mod shutdown;
@@ -26,4 +27,5 @@ mod state;
 mod targets;
 
 pub use error::CommandError;
+pub use print::remark;
 pub use start::{execute, usage_error};

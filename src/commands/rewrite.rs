@@ -1,6 +1,7 @@
 //! `rewrite`: a configuration for a node, on standard output.
 
 use super::error::CommandError;
+use super::print::{print, remark};
 use crate::cli::{RewriteArgs, RewritingArgs};
 use crate::config::{self, Config, Fate, Job, Options};
 use crate::index::EndpointsFrom;
@@ -15,7 +16,6 @@ const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 ///
 /// # Errors
 /// If a file cannot be read or is no configuration, or a job had to be left out. The others are printed.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's result")]
 pub(super) fn rewrite(args: &RewriteArgs) -> Result<(), CommandError> {
     let own_url = Options::default().sd_url;
     let has_more = !args.jobs_from.is_empty();
@@ -29,18 +29,20 @@ pub(super) fn rewrite(args: &RewriteArgs) -> Result<(), CommandError> {
         args.jobs_from.iter().map(|file| read(file)).collect();
     let rewriting = config::rewrite(main, others?, &options, &BTreeMap::new())
         .map_err(|error| CommandError::Usage(format!("{}: {error}", args.file.display())))?;
-    print!("{}", rewriting.config);
+    print(&rewriting.config.to_string())?;
     let mut refused = 0;
     for Job { name, fate, dropped } in &rewriting.jobs {
         match fate {
             Fate::Refused(why) | Fate::LastGood(why) => {
                 refused += 1;
-                eprintln!("job {name} is left out: {why}");
+                remark(&format!("job {name} is left out: {why}"));
             }
-            Fate::Dropped => eprintln!("job {name} is not for nodes: {}", dropped.join("; ")),
+            Fate::Dropped => {
+                remark(&format!("job {name} is not for nodes: {}", dropped.join("; ")));
+            }
             Fate::Kept | Fate::Rewritten => {
                 for why in dropped {
-                    eprintln!("job {name} is without {why}");
+                    remark(&format!("job {name} is without {why}"));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::error::CommandError;
 use super::listen::{address_of, bind};
+use super::print::print;
 use super::shutdown::Shutdown;
 use crate::cli::SimulateArgs;
 use crate::simulator::manifests::Manifests;
@@ -15,7 +16,6 @@ use tracing::info;
 ///
 /// # Errors
 /// If the address cannot be listened on, or the manifests cannot be read.
-#[expect(clippy::print_stdout, reason = "the kubeconfig is the command's result")]
 pub(super) async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
     if !args.listen.ip().is_loopback() {
         return Err(CommandError::Usage(format!(
@@ -29,7 +29,7 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
     let mut tasks = JoinSet::new();
     let simulator = cluster(args.manifests.as_deref(), &mut tasks)?;
     info!(%address, "serving the Kubernetes API");
-    println!("{}", kubeconfig(address));
+    print(&format!("{}\n", kubeconfig(address)))?;
     simulator::serve(simulator, listener, shutdown.requested()).await;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::cluster;
 use super::error::CommandError;
 use super::fetch::fetch;
+use super::print::print;
 use crate::cli::{Output, TargetsArgs};
 use crate::index::EndpointsFrom;
 use crate::kube::Timing;
@@ -48,7 +49,6 @@ const COLUMNS: [(&str, &[&str]); 5] = [
 ///
 /// # Errors
 /// If the query is malformed, or the sidecar or the API server cannot be asked.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
     let asked = args.query.trim_start_matches("/sd/");
     let (role, query) = asked.split_once('?').map_or((asked, None), |(role, q)| (role, Some(q)));
@@ -79,12 +79,12 @@ pub(super) async fn targets(args: TargetsArgs) -> Result<(), CommandError> {
         }
     };
     match args.output {
-        Output::Json => println!("{}", String::from_utf8_lossy(&body)),
+        Output::Json => print(&format!("{}\n", String::from_utf8_lossy(&body)))?,
         Output::Table => {
             let groups: Vec<Group> = serde_json::from_slice(&body).map_err(|error| {
                 CommandError::Failure(format!("not an http_sd answer: {error}"))
             })?;
-            print!("{}", table(&groups));
+            print(&table(&groups))?;
         }
     }
     Ok(())

@@ -46,6 +46,7 @@ pub use client::{ConnectError, Source, connect};
 pub use impersonation::{ApiServer, Impersonation};
 pub use listing::{Listed, NotListed, get, list};
 pub use lookups::{LookupQueue, Lookups};
+pub(crate) use request::chain;
 pub use restart::{Keeping, Saved};
 pub use timing::Timing;
 pub use watches::{Watches, follow};

@@ -167,7 +167,7 @@ impl Chunks {
 }
 
 /// An error and its causes in one line: the cause ("connection refused") is what helps.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,6 +3,7 @@
 //! The files are polled: their times and lengths, once a second. That needs no crate, works on
 //! every file system, and the files are few.
 
+use super::defaults::fill_in;
 use super::kind::Kind;
 use super::server::Simulator;
 use super::store::{ApplyError, identify};
@@ -207,7 +208,7 @@ enum Refusal {
     Twice(&'static Kind, ObjectKey),
 }
 
-fn add(object: Value, objects: &mut Objects) -> Result<(), Refusal> {
+fn add(mut object: Value, objects: &mut Objects) -> Result<(), Refusal> {
     let (kind, key) = match identify(&object) {
         Ok(identity) => identity,
         Err(ApplyError::UnknownKind { api_version, kind }) => {
@@ -216,6 +217,7 @@ fn add(object: Value, objects: &mut Objects) -> Result<(), Refusal> {
         }
         Err(error) => return Err(Refusal::Object(error)),
     };
+    fill_in(kind, &mut object);
     match objects.insert((kind.plural, key.clone()), object) {
         None => Ok(()),
         Some(_) => Err(Refusal::Twice(kind, key)),

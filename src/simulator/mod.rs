@@ -12,6 +12,7 @@
 
 mod body;
 pub mod cluster;
+mod defaults;
 mod discovery;
 pub mod endpoint_controller;
 pub mod example;

@@ -267,7 +267,56 @@ async fn run_serves_and_targets_prints() {
     assert_eq!(sidecar.end(rustix::process::Signal::INT).await, Some(0));
     let (code, _, err) = run(&["targets", "pod", "--url", &url]).await;
     assert_eq!(code, 1);
+    assert!(err.contains("Connection refused"), "{err}");
     assert!(err.contains("is the sidecar running there?"), "{err}");
+}
+
+/// As in `nodelocal-sd targets pod | true`: what is printed finds no reader, and that is no failure.
+#[tokio::test]
+async fn a_closed_pipe_ends_a_command_quietly() {
+    let (api, _simulator) = example_cluster().await;
+    let (folder, kubeconfig) = kubeconfig(&api);
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let config = file("config", "scrape_configs:\n- job_name: a\n  static_configs: []\n");
+    let pod = file("pod.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: a}}");
+    let agent = file(
+        "agent.yaml",
+        "{apiVersion: monitoring.coreos.com/v1alpha1, kind: PrometheusAgent, metadata: {name: a, namespace: b}, \
+         spec: {podMonitorSelector: {}, remoteWrite: [{url: 'http://store.example/'}]}}",
+    );
+    let of_node = ["--node-name", "node-a", "--kubeconfig", &kubeconfig, "--log-level", "off"];
+    let of_node = of_node.as_slice();
+    for (arguments, of_node) in [
+        (["targets", "pod"].as_slice(), of_node),
+        (&["targets", "pod", "--output", "json"], of_node),
+        (&["explain", "shop/none"], of_node),
+        (&["explain", "shop/none", "--output", "json"], of_node),
+        (&["rewrite", &config], &[]),
+        (&["check", &pod], &[]),
+        (&["check", &pod, "--output", "json"], &[]),
+        (&["migrate", "--from", &agent], &[]),
+    ] {
+        let arguments = [arguments, of_node].concat();
+        let (expected, out, err) = run(&arguments).await;
+        assert!(!out.is_empty(), "{arguments:?} prints something: {err}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (no_reader, nobody) = std::io::pipe().unwrap();
+        drop(no_reader);
+        let mut child = command(&arguments);
+        let child = child.stdout(writer).spawn().unwrap();
+        let quiet = timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap();
+        let told = String::from_utf8(quiet.stderr).unwrap();
+        assert_eq!((quiet.status.code(), told), (Some(expected), err), "{arguments:?}");
+        // As with `2>&1 | true`.
+        let mut child = command(&arguments);
+        let status = timeout(DEADLINE, child.stderr(nobody).status()).await.unwrap().unwrap();
+        assert_eq!(status.code(), Some(expected), "{arguments:?}: standard error is closed");
+    }
 }
 
 #[tokio::test]

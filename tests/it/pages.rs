@@ -9,7 +9,7 @@ use nodelocal_sd::agent::{AgentState, Settings};
 use nodelocal_sd::config::{Options, Waits};
 use nodelocal_sd::http::{HttpSd, Limits, Routes as _};
 use nodelocal_sd::kube::Timing;
-use nodelocal_sd::simulator::Simulator;
+use nodelocal_sd::simulator::{On, Simulator};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -122,6 +122,79 @@ async fn programs_get_what_they_have_always_had() {
         assert_eq!(answer.status, 404, "{target}");
         assert!(answer.body.contains("--config-in"), "{target}: {}", answer.body);
     }
+}
+
+/// What the foot of a page says of programs is so.
+#[tokio::test]
+async fn feet_are_true() {
+    let served = Served::of(&world::cluster(), Limits::SD).await;
+    for (target, expected) in PAGES.into_iter().zip([
+        None,
+        Some("/debug/targets?role=pod"),
+        Some("/debug/unassigned"),
+        Some("/debug/explain?pod=NAMESPACE/NAME"),
+        Some("/debug/watches"),
+        None,
+        Some("/debug/changes"),
+        None,
+    ]) {
+        let page = get(&served, target, BROWSER).await.body;
+        let said = page.split("For programs: <code>").nth(1);
+        let said = said.and_then(|rest| rest.split("</code> is JSON").next());
+        assert_eq!(said, expected, "{target}");
+        let Some(path) = said else { continue };
+        let answer = get(&served, &path.replace("NAMESPACE/NAME", "shop/web-000"), "").await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        serde_json::from_str::<Value>(&answer.body).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_overview_tells_what_is_not_synced_and_why() {
+    let simulator = world::cluster();
+    simulator.fault(On::resource("services").status(500));
+    let served = Served::of(&simulator, Limits::SD).await;
+    let tile = async || {
+        let page = get(&served, "/", BROWSER).await.body;
+        let tile = page.split("data-key=\"endpointslice\"").nth(1).unwrap();
+        tile.split("</li>").next().unwrap().to_owned()
+    };
+    assert!(tile().await.contains("nobody has asked lately"));
+    let mut waiting = Raw::connect(served.address()).await;
+    waiting.write(b"GET /sd/endpointslice HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let tile = crate::support::http::eventually("the trouble", async || {
+        let tile = tile().await;
+        if tile.contains("class=\"trouble\"") { Ok(tile) } else { Err(tile) }
+    })
+    .await;
+    for part in ["badge bad\">not synced", "list services"] {
+        assert!(tile.contains(part), "{part}: {tile}");
+    }
+    assert!(!tile.contains("nobody"), "{tile}");
+    let watches = get(&served, "/debug/watches", BROWSER).await.body;
+    assert!(watches.contains("data-since>since 2"), "{watches}");
+}
+
+#[tokio::test]
+async fn reasons_are_explained() {
+    let simulator = world::cluster();
+    world::put(
+        &simulator,
+        serde_json::json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "db-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "db"}},
+            "ports": [{"name": "sql", "port": 5432, "protocol": "TCP"}],
+            "endpoints": [{"addresses": ["192.0.2.1"]}],
+        }),
+    );
+    let served = Served::of(&simulator, Limits::SD).await;
+    let page = get(&served, "/debug/unassigned", BROWSER).await.body;
+    for part in ["<span>Object</span>", ">of no node</span>", "The complement serves it."] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains(">no_node<"), "{page}");
+    let targets = get(&served, "/debug/targets", BROWSER).await.body;
+    assert!(!targets.contains("id=\"reasons\""), "{targets}");
 }
 
 #[tokio::test]

@@ -582,6 +582,63 @@ fn manifests_are_followed() {
     assert_eq!(names(&simulator, "Pod"), ["c", "d", "other"]);
 }
 
+/// A real API server would have filled this in when the manifest was applied.
+#[test]
+fn what_manifests_leave_out_is_filled_in() {
+    let folder = Folder::new("defaults");
+    let simulator = Simulator::new();
+    for (kind, object, pointer, expected) in [
+        (
+            "Pod",
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, \
+             ports: [{containerPort: 1}, {containerPort: 2, protocol: UDP}]}]}}",
+            "/spec/containers/0/ports",
+            json!([{"containerPort": 1, "protocol": "TCP"}, {"containerPort": 2, "protocol": "UDP"}]),
+        ),
+        (
+            "Pod",
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, \
+             spec: {initContainers: [{name: c, ports: [{containerPort: 1, protocol: ''}]}]}}",
+            "/spec/initContainers/0/ports",
+            json!([{"containerPort": 1, "protocol": "TCP"}]),
+        ),
+        (
+            "Service",
+            "{apiVersion: v1, kind: Service, metadata: {name: a}, \
+             spec: {ports: [{port: 80}, {port: 53, targetPort: dns, protocol: UDP}, {port: 7, targetPort: 0}]}}",
+            "/spec/ports",
+            json!([
+                {"port": 80, "protocol": "TCP", "targetPort": 80},
+                {"port": 53, "protocol": "UDP", "targetPort": "dns"},
+                {"port": 7, "protocol": "TCP", "targetPort": 7},
+            ]),
+        ),
+        (
+            "Endpoints",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: a}, subsets: [{ports: [{port: 80}]}]}",
+            "/subsets/0/ports",
+            json!([{"port": 80, "protocol": "TCP"}]),
+        ),
+        (
+            "EndpointSlice",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a}, ports: [{port: 80}]}",
+            "/ports",
+            json!([{"port": 80, "protocol": "TCP"}]),
+        ),
+        (
+            "Pod",
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: text}",
+            "/spec",
+            json!("text"),
+        ),
+    ] {
+        folder.write("a.yaml", object);
+        Manifests::load(simulator.clone(), folder.0.join("a.yaml")).unwrap();
+        let stored = simulator.get(kind, "default", "a").unwrap();
+        assert_eq!(stored.pointer(pointer), Some(&expected), "{object}");
+    }
+}
+
 #[test]
 fn wrong_manifests_are_named() {
     let folder = Folder::new("wrong");

@@ -3,6 +3,7 @@
 use super::html::{Attribute, Html};
 use super::parts::{Tone, badge, count};
 use crate::http::app::App;
+use crate::http::debug_agent::followed;
 use crate::http::response::{self, Answer};
 use crate::sd::Rendered;
 use bytes::Bytes;
@@ -84,7 +85,7 @@ impl Page {
                 body.element("main", &[("id", "main"), ("tabindex", "-1")], |main| {
                     main.append(&self.main);
                 });
-                body.element("footer", &[], |footer| foot(app, footer));
+                body.element("footer", &[], |footer| foot(self.tab, app, footer));
             });
         });
         html.into_document()
@@ -162,7 +163,21 @@ fn health_of(app: &App, html: &mut Html) {
     }
 }
 
-fn foot(app: &App, footer: &mut Html) {
+/// Where programs get what a page shows, and in which form.
+fn for_programs(tab: Tab, app: &App) -> Option<(&'static str, &'static str)> {
+    match tab {
+        Tab::Overview => None,
+        Tab::Targets => Some(("/debug/targets?role=pod", "JSON")),
+        Tab::Unassigned => Some(("/debug/unassigned", "JSON")),
+        Tab::Explain => Some(("/debug/explain?pod=NAMESPACE/NAME", "JSON")),
+        Tab::Watches => Some(("/debug/watches", "JSON")),
+        Tab::Changes => Some(("/debug/changes", "JSON")),
+        Tab::Jobs => followed(app).map(|_| ("/debug/jobs", "JSON")),
+        Tab::Config => followed(app).map(|_| ("/debug/config", "YAML")),
+    }
+}
+
+fn foot(tab: Tab, app: &App, footer: &mut Html) {
     footer.element("p", &[("id", "foot"), ("data-live", "")], |p| {
         p.text(format_args!(
             "nodelocal-sd {} · snapshot {}",
@@ -170,9 +185,10 @@ fn foot(app: &App, footer: &mut Html) {
             app.snapshots.load().version
         ));
     });
+    let Some((path, form)) = for_programs(tab, app) else { return };
     footer.element("p", &[], |p| {
-        p.text("The same as JSON: ");
-        p.leaf("code", &[], "curl");
-        p.text(" the address of a page.");
+        p.text("For programs: ");
+        p.leaf("code", &[], path);
+        p.text(format_args!(" is {form} to whoever does not ask for HTML, as curl."));
     });
 }

@@ -16,6 +16,7 @@ mod negotiation;
 mod overview;
 mod parts;
 mod question;
+mod reasons;
 mod target_list;
 mod targets;
 mod watches;

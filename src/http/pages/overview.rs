@@ -19,7 +19,7 @@ pub(in crate::http) fn overview(app: &App) -> Page {
         html.element("h1", &[], |h1| h1.text(format_args!("Targets of {}", snapshot.share)));
         html.element("ul", &[("class", "cards"), ("id", "cards"), ("data-live", "")], |cards| {
             for role in Role::ALL {
-                role_card(cards, &snapshot, role);
+                role_card(app, cards, &snapshot, role);
             }
             watches_card(app, cards, &snapshot);
             jobs_card(app, cards);
@@ -34,10 +34,13 @@ pub(in crate::http) fn overview(app: &App) -> Page {
     })
 }
 
-fn role_card(html: &mut Html, snapshot: &Snapshot, role: Role) {
+fn role_card(app: &App, html: &mut Html, snapshot: &Snapshot, role: Role) {
     let query = Query::all(role).as_watched(&snapshot.services_watched);
-    let is_synced = snapshot.lacks(&query.needs(snapshot.endpoints_from)).is_empty();
-    let built = is_synced.then(|| build(snapshot, &query, Profile::Latest));
+    let needs = query.needs(snapshot.endpoints_from);
+    let missing = snapshot.lacks(&needs);
+    let built = missing.is_empty().then(|| build(snapshot, &query, Profile::Latest));
+    let needed = app.demand.needed();
+    let is_asked_for = needs.resources.iter().all(|resource| needed.contains(resource));
     html.element("li", &[("data-key", role.name())], |li| {
         li.link("/debug/targets", &[("role", role.name())], &[("class", "name")], role.name());
         match &built {
@@ -48,6 +51,15 @@ fn role_card(html: &mut Html, snapshot: &Snapshot, role: Role) {
                     let text = format!("{} unassigned", grouped(targets.unassigned.len() as u64));
                     let query = [("role", role.name())];
                     li.link("/debug/unassigned", &query, &[("class", "badge warning")], text);
+                }
+            }
+            None if is_asked_for => {
+                li.leaf("strong", &[], "–");
+                let trouble = missing.iter().find_map(|resource| app.board.trouble(resource));
+                let tone = if trouble.is_some() { Tone::Bad } else { Tone::Warning };
+                badge(li, tone, "not synced");
+                if let Some(trouble) = trouble {
+                    li.leaf("p", &[("class", "trouble")], trouble.message);
                 }
             }
             None => {

@@ -28,10 +28,20 @@ pub(super) fn badge(html: &mut Html, tone: Tone, text: impl Display) {
 
 /// A moment. The script shows how long ago it was.
 pub(super) fn time(html: &mut Html, at: SystemTime) {
+    moment(html, at, "", &[]);
+}
+
+/// The beginning of what is still so. The script shows for how long it has been.
+pub(super) fn since(html: &mut Html, at: SystemTime) {
+    moment(html, at, "since ", &[("data-since", "")]);
+}
+
+fn moment(html: &mut Html, at: SystemTime, before: &str, attributes: &[Attribute<'_>]) {
     let Ok(at) = Timestamp::try_from(at) else { return };
     let machine = strtime::format("%Y-%m-%dT%H:%M:%S%.3fZ", at).unwrap_or_default();
     let people = strtime::format("%Y-%m-%d %H:%M:%S UTC", at).unwrap_or_default();
-    html.leaf("time", &[("datetime", &machine)], people);
+    let attributes = [&[("datetime", &*machine)], attributes].concat();
+    html.leaf("time", &attributes, format_args!("{before}{people}"));
 }
 
 /// A span of time in the unit that suits it.

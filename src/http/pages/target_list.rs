@@ -2,7 +2,8 @@
 
 use super::html::Html;
 use super::parts::{Tone, badge, has_all};
-use crate::targets::{Labels, ObjectRef, Target};
+use super::reasons::words;
+use crate::targets::{Labels, ObjectRef, Reason, Target};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -34,25 +35,25 @@ pub(super) fn found<'a>(
     targets.filter(|target| has_all(&text_of(target), search)).collect()
 }
 
-/// A list that is followed live; with a remark for each target.
-pub(super) fn list(html: &mut Html, targets: &[(&Target, Option<&'static str>)]) {
+/// A list that is followed live; with the reason of each target that no node serves.
+pub(super) fn list(html: &mut Html, targets: &[(&Target, Option<Reason>)]) {
     html.element("div", &[("class", "columns"), ("aria-hidden", "true")], |columns| {
-        for name in ["Address", "Pod", "Service or container", "Port", ""] {
+        for name in ["Address", "Object", "Service or container", "Port", ""] {
             columns.leaf("span", &[], name);
         }
     });
     html.element("div", &[("class", "targets"), ("id", "targets"), ("data-live", "")], |list| {
         let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (target, remark) in targets {
+        for (target, reason) in targets {
             // One address may have several targets.
             let number = seen.entry(&target.address).or_default();
             *number += 1;
-            item(list, target, *remark, &format!("{} {number}", target.address));
+            item(list, target, *reason, &format!("{} {number}", target.address));
         }
     });
 }
 
-fn item(html: &mut Html, target: &Target, remark: Option<&'static str>, key: &str) {
+fn item(html: &mut Html, target: &Target, reason: Option<Reason>, key: &str) {
     let line = Line::of(&target.labels);
     html.element("details", &[("class", "target"), ("data-key", key)], |details| {
         details.element("summary", &[], |summary| {
@@ -60,8 +61,8 @@ fn item(html: &mut Html, target: &Target, remark: Option<&'static str>, key: &st
             summary.leaf("span", &[("class", "object")], &line.object);
             summary.leaf("span", &[("class", "via")], &line.via);
             summary.leaf("span", &[("class", "port")], &line.port);
-            summary.element("span", &[("class", "ready")], |ready| match (remark, &*line.ready) {
-                (Some(remark), _) => badge(ready, Tone::Warning, remark),
+            summary.element("span", &[("class", "ready")], |ready| match (reason, &*line.ready) {
+                (Some(reason), _) => badge(ready, Tone::Warning, words(reason)),
                 (None, "true") => badge(ready, Tone::Good, "ready"),
                 (None, "false") => badge(ready, Tone::Warning, "not ready"),
                 (None, _) => {}

@@ -4,12 +4,15 @@ use super::html::Html;
 use super::layout::{Page, Tab};
 use super::parts::{count, search};
 use super::question::Asked;
+use super::reasons;
 use super::target_list::{MOST_SHOWN, found, list};
 use crate::http::app::App;
 use crate::http::debug::{NotBuilt, built};
-use crate::targets::{Role, Target, Targets};
+use crate::targets::{Reason, Role, Target, Targets};
 use http::HeaderMap;
 use std::collections::BTreeSet;
+
+const UNASSIGNED: &str = "/debug/unassigned";
 
 /// What is served.
 pub(in crate::http) async fn targets(app: &App, query: Option<&str>, headers: &HeaderMap) -> Page {
@@ -28,15 +31,15 @@ pub(in crate::http) async fn unassigned(
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Page {
-    let asked = Asked::read("/debug/unassigned", query, Role::EndpointSlice);
+    let asked = Asked::read(UNASSIGNED, query, Role::EndpointSlice);
     let lead = "What a query finds and no node serves, as far as this sidecar can tell.";
     page(app, headers, (Tab::Unassigned, "Unassigned endpoints", lead), &asked, |targets| {
-        targets.unassigned.iter().map(|one| (&one.target, Some(one.reason.name()))).collect()
+        targets.unassigned.iter().map(|one| (&one.target, Some(one.reason))).collect()
     })
     .await
 }
 
-type Listed<'a> = Vec<(&'a Target, Option<&'static str>)>;
+type Listed<'a> = Vec<(&'a Target, Option<Reason>)>;
 
 async fn page(
     app: &App,
@@ -104,6 +107,9 @@ fn results(html: &mut Html, asked: &Asked, listed: &Listed<'_>) {
             }
         },
     );
+    if asked.path == UNASSIGNED {
+        reasons::explained(html, &listed.iter().filter_map(|(_, reason)| *reason).collect());
+    }
     list(html, &shown);
 }
 
@@ -115,7 +121,7 @@ impl Asked {
                 [("class", "roles"), ("aria-label", "Role"), ("id", "roles"), ("data-live", "")];
             controls.element("nav", &attributes, |nav| {
                 for role in Role::ALL {
-                    if self.path == "/debug/unassigned" && matches!(role, Role::Pod | Role::Node) {
+                    if self.path == UNASSIGNED && matches!(role, Role::Pod | Role::Node) {
                         continue;
                     }
                     let current: &[(&'static str, &str)] =

@@ -2,7 +2,7 @@
 
 use super::html::Html;
 use super::layout::{Page, Tab};
-use super::parts::{Tone, badge, cell, grouped, table, time};
+use super::parts::{Tone, badge, cell, grouped, since, table, time};
 use crate::http::app::App;
 use crate::objects::{Reach, Resource};
 use crate::status::{Entry, Phase, View};
@@ -96,8 +96,7 @@ impl Watch<'_> {
         }
         if let Some(trouble) = &self.view.trouble {
             html.element("p", &[("class", "trouble")], |p| {
-                p.text("Since ");
-                time(p, trouble.since);
+                since(p, trouble.since);
                 p.text(format_args!(": {}", trouble.message));
             });
         }

@@ -28,16 +28,20 @@ function remember(root) {
 
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
+function span(seconds) {
+  const [size, unit] = UNITS.find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${Math.round(seconds / size)} ${unit}`;
+}
+
 function ago(seconds) {
-  const [size, unit] = UNITS.find(([size]) => Math.abs(seconds) >= size) ?? [1, "s"];
-  const number = Math.round(Math.abs(seconds) / size);
-  return seconds < 0 ? `in ${number} ${unit}` : `${number} ${unit} ago`;
+  return seconds < 0 ? `in ${span(-seconds)}` : `${span(seconds)} ago`;
 }
 
 function showTimes(root) {
   for (const time of all(root, "time")) {
     time.title ||= time.textContent;
-    time.textContent = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    time.textContent = "since" in time.dataset ? `for ${span(Math.max(seconds, 0))}` : ago(seconds);
   }
 }
 
