@@ -42,7 +42,7 @@ const ROWS: &str = "lists: cut on the second page;reads: 503;watches: closed at 
 const TESTS: &str = "[[test]]\nname = \"it\"\npath = \"tests/it/main.rs\"\n\n";
 
 pub(crate) fn turn_rows_red(_: &ControlPlane) {
-    let folders = ["src", "manifests", "tests", "docs"];
+    let folders = ["src", "manifests", "tests", "docs", "benches"]; // which include each other
     let code = WrongCode::copy("wrong-faults", &folders, &RULES, TESTS);
     code.names_its_binary("tests/it");
     let matrix = ["test", "--quiet", "--test", "it", "faults::matrix"];
