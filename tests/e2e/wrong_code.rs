@@ -58,15 +58,7 @@ impl WrongCode {
 
     /// Lets the tests in that folder start the copy's binary.
     pub(crate) fn names_its_binary(&self, folder: &str) {
-        for entry in std::fs::read_dir(self.copy.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let variable = "CARGO_BIN_EXE_nodelocal-sd";
-                let text = text.replace(variable, &format!("CARGO_BIN_EXE_{BINARY}"));
-                std::fs::write(path, text).unwrap();
-            }
-        }
+        name_binary_in(&self.copy.join(folder));
     }
 
     /// Runs cargo there, which must succeed.
@@ -98,6 +90,20 @@ impl WrongCode {
         command.arg(first).arg("--offline").args(rest);
         command.current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.target);
         command
+    }
+}
+
+fn name_binary_in(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            name_binary_in(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let variable = "CARGO_BIN_EXE_nodelocal-sd";
+            std::fs::write(&path, text.replace(variable, &format!("CARGO_BIN_EXE_{BINARY}")))
+                .unwrap();
+        }
     }
 }
 
