@@ -8,6 +8,8 @@ mod admin;
 mod bad_objects;
 /// The published budget of requests.
 mod budget;
+/// The Helm chart: what it renders and refuses.
+mod chart;
 /// `check`: what is said of manifests.
 mod check;
 /// The built binary: what it prints, and how it ends.

@@ -13,6 +13,7 @@ use super::super::support::http::{eventually, get};
 use super::super::support::prometheus::{Prometheus, binaries};
 use super::super::whole_path::{PORT, exporter};
 use super::broken;
+use super::charts;
 use super::corpus::{Certificates, referenced};
 use super::install::{Operator, folder, secret, secret_text};
 use super::pod::{Image, Pod};
@@ -75,6 +76,7 @@ pub(crate) fn manifests_scrape_their_node(_: &ControlPlane) {
     block_on(async {
         let world = World::start(plane).await;
         world.is_accepted(&manifests().join("monitoring"));
+        charts::are_accepted(&world.plane);
         for deployment in DEPLOYMENTS {
             eprintln!("manifests/{}", deployment.base);
             world.overlays_are_accepted(deployment.base);

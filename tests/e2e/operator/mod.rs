@@ -1,6 +1,7 @@
 //! The real prometheus-operator, and what becomes of its output.
 
 mod broken;
+mod charts;
 mod corpus;
 mod deployments;
 mod install;
