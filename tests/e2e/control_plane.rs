@@ -1,12 +1,14 @@
 //! A real control plane: etcd, kube-apiserver and kube-controller-manager, with certificates of its
-//! own, on loopback. No kubelet and no scheduler: Nodes and Pods are objects, and a Pod runs as soon
-//! as its status says so.
+//! own. By default on loopback and without a scheduler: Nodes and Pods are objects, and a Pod runs as soon
+//! as its status says so. For real nodes at the address that Pods find the API server by.
 //!
 //! Everything ends with it. Each process is started through `setpriv --pdeathsig`, so that it also
 //! ends when the test is killed. The signal follows the thread that started the process, which is
 //! why a control plane is started on the main thread.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::TcpListener;
@@ -30,12 +32,16 @@ pub(crate) struct ControlPlane {
     folder: TempDir,
     processes: Mutex<Vec<(&'static str, Child)>>,
     /// The arguments of each process.
-    arguments: [(&'static str, Vec<String>); 3],
+    arguments: Vec<(&'static str, Vec<String>)>,
 }
 
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "kube-apiserver";
 const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+const SCHEDULER: &str = "kube-scheduler";
+
+/// Where Pods find the API server: the address of the Service `kubernetes`, the first of its range.
+pub(crate) const IN_CLUSTER: &str = "10.96.0.1";
 
 /// How often is looked whether the API server is ready; it takes five seconds.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
@@ -46,20 +52,69 @@ impl ControlPlane {
     /// `KUBEBUILDER_ASSETS` names, as far as it has them (`setup-envtest` brings no controller manager);
     /// the others those of the folders that `ETCD_BIN` and `KUBERNETES_BIN` name.
     pub(crate) fn start() -> Self {
+        let [api] = free_ports();
+        let mut plane = Self::prepare(&format!("127.0.0.1:{api}"));
+        plane.add_arguments(
+            API_SERVER,
+            &["--disable-admission-plugins=ServiceAccount"], // Pods need no account
+        );
+        let controllers = "endpointslice-controller,endpoints-controller,\
+            endpointslice-mirroring-controller,namespace-controller,garbage-collector-controller,\
+            serviceaccount-controller,serviceaccount-token-controller,\
+            root-ca-certificate-publisher-controller";
+        plane.add_arguments(CONTROLLER_MANAGER, &[&format!("--controllers={controllers}")]);
+        plane.start_all();
+        plane
+    }
+
+    /// Starts one for these nodes, whose kubelets have the token `kubelet-of-NODE`. There is a scheduler, and
+    /// each controller. The machine must have the address [`IN_CLUSTER`].
+    #[allow(dead_code, reason = "not all who have a control plane have nodes")]
+    pub(crate) fn start_for(nodes: &[&str]) -> Self {
+        let mut plane = Self::prepare(&format!("{IN_CLUSTER}:443"));
+        let mut tokens = std::fs::read_to_string(plane.path("tokens.csv")).expect("just written");
+        for node in nodes {
+            let _ = writeln!(tokens, "kubelet-of-{node},system:node:{node},{node},system:nodes");
+        }
+        write(plane.folder(), "tokens.csv", &tokens);
+        let (certificate, key) =
+            (plane.path("kubelet-client.crt"), plane.path("kubelet-client.key"));
+        plane.add_arguments(
+            API_SERVER,
+            &[
+                &format!("--kubelet-client-certificate={certificate}"),
+                &format!("--kubelet-client-key={key}"),
+                "--kubelet-preferred-address-types=InternalIP", // there are no names
+                "--allow-privileged",
+            ],
+        );
+        // The second: without it /usr/libexec/kubernetes is made on the machine.
+        let plugins = format!("--flex-volume-plugin-dir={}", plane.path("plugins"));
+        plane.add_arguments(CONTROLLER_MANAGER, &["--controllers=*", &plugins]);
+        let kubeconfig = format!("--kubeconfig={}", plane.path("admin.kubeconfig"));
+        let scheduler = [&kubeconfig, "--leader-elect=false", "--secure-port=0"];
+        plane.arguments.push((SCHEDULER, scheduler.map(str::to_owned).to_vec()));
+        plane.start_all();
+        plane
+    }
+
+    /// One that can be started, at that address.
+    fn prepare(address: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
         write_certificates(folder.path());
-        let [etcd, peer, api] = free_ports();
+        let [etcd, peer] = free_ports();
         let etcd_url = format!("http://127.0.0.1:{etcd}");
-        let url = format!("https://127.0.0.1:{api}");
+        let url = format!("https://{address}");
         write_token(folder.path(), ADMIN);
         write_kubeconfig(folder.path(), "admin.kubeconfig", &url);
+        let (host, port) = address.split_once(':').expect("a port");
 
         let api_server = vec![
             format!("--etcd-servers={etcd_url}"),
-            "--bind-address=127.0.0.1".to_owned(),
+            format!("--bind-address={host}"),
             "--advertise-address=10.0.0.1".to_owned(), // in this network nothing tells it one
-            format!("--secure-port={api}"),
+            format!("--secure-port={port}"),
             format!("--tls-cert-file={}", path("server.crt")),
             format!("--tls-private-key-file={}", path("server.key")),
             "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112".to_owned(), // dual stack
@@ -68,7 +123,6 @@ impl ControlPlane {
             format!("--service-account-signing-key-file={}", path("accounts.key")),
             format!("--token-auth-file={}", path("tokens.csv")),
             "--authorization-mode=Node,RBAC".to_owned(),
-            "--disable-admission-plugins=ServiceAccount".to_owned(), // Pods need no account
             "--endpoint-reconciler-type=none".to_owned(),
         ];
         let etcd = vec![
@@ -79,13 +133,8 @@ impl ControlPlane {
             format!("--advertise-client-urls={etcd_url}"),
             format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
         ];
-        let controllers = "endpointslice-controller,endpoints-controller,\
-            endpointslice-mirroring-controller,namespace-controller,garbage-collector-controller,\
-            serviceaccount-controller,serviceaccount-token-controller,\
-            root-ca-certificate-publisher-controller";
         let controller_manager = vec![
             format!("--kubeconfig={}", path("admin.kubeconfig")),
-            format!("--controllers={controllers}"),
             "--leader-elect=false".to_owned(),
             "--kube-api-qps=2000".to_owned(),
             "--kube-api-burst=4000".to_owned(),
@@ -94,16 +143,21 @@ impl ControlPlane {
             "--secure-port=0".to_owned(),
         ];
         let arguments =
-            [(ETCD, etcd), (API_SERVER, api_server), (CONTROLLER_MANAGER, controller_manager)];
-        let plane = Self { url, etcd_url, folder, processes: Mutex::default(), arguments };
-        plane.start_all();
-        plane
+            vec![(ETCD, etcd), (API_SERVER, api_server), (CONTROLLER_MANAGER, controller_manager)];
+        Self { url, etcd_url, folder, processes: Mutex::default(), arguments }
+    }
+
+    fn add_arguments(&mut self, name: &str, more: &[&str]) {
+        let of = self.arguments.iter_mut().find(|(of, _)| *of == name).expect("it is started");
+        of.1.extend(more.iter().copied().map(str::to_owned));
     }
 
     fn start_all(&self) {
         self.spawn(ETCD);
         self.start_api_server();
-        self.spawn(CONTROLLER_MANAGER);
+        for (name, _) in &self.arguments[2..] {
+            self.spawn(name);
+        }
     }
 
     /// Starts the API server, for the first time or again, and waits until it is ready.
@@ -318,13 +372,21 @@ fn write_certificates(folder: &Path) {
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = || KeyPair::generate().expect("a key");
     let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
-    let names = ["localhost", "127.0.0.1", "api.test"].map(str::to_owned).to_vec();
+    let names = ["localhost", "127.0.0.1", IN_CLUSTER, "api.test"].map(str::to_owned).to_vec();
     let server = of_these_years(CertificateParams::new(names).expect("good names"));
     let server_key = key();
     let certificate = server.signed_by(&server_key, &authority).expect("a certificate");
     write(folder, "ca.crt", &authority.pem());
     write(folder, "server.crt", &certificate.pem());
     write(folder, "server.key", &server_key.serialize_pem());
+    // By which kubelets know the API server.
+    let mut client = of_these_years(CertificateParams::default());
+    client.distinguished_name.push(DnType::CommonName, "kubelet-client");
+    client.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    let client_key = key();
+    let certificate = client.signed_by(&client_key, &authority).expect("a certificate");
+    write(folder, "kubelet-client.crt", &certificate.pem());
+    write(folder, "kubelet-client.key", &client_key.serialize_pem());
     let accounts = key();
     write(folder, "accounts.key", &accounts.serialize_pem());
     write(folder, "accounts.pub", &accounts.public_key_pem());

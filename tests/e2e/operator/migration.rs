@@ -14,6 +14,7 @@ use super::super::whole_path::{PORT, exporter};
 use super::corpus::{Certificates, referenced};
 use super::deployments::{SHOP, app};
 use super::install::{Operator, schema};
+use super::plan::{Printed, printed};
 use super::roles::Roles;
 use nodelocal_sd::migrate::{FIELDS, Twice};
 use serde_json::{Value, json};
@@ -48,14 +49,6 @@ struct World {
     began: Cell<bool>,
     _operator: Operator,
     _exporters: JoinSet<()>,
-}
-
-/// A step as it is printed.
-struct Printed {
-    id: String,
-    commands: Vec<String>,
-    queries: Vec<String>,
-    twice: String,
 }
 
 pub(crate) fn migration_leaves_no_gap(_: &ControlPlane) {
@@ -319,26 +312,6 @@ impl World {
         }
         state
     }
-}
-
-/// The steps in a plan, whether or not it is in comments.
-fn printed(text: &str) -> Vec<Printed> {
-    let mut steps: Vec<Printed> = Vec::new();
-    for line in text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
-        if let Some(id) = line.strip_prefix("### ") {
-            let (commands, queries) = (Vec::new(), Vec::new());
-            steps.push(Printed { id: id.to_owned(), commands, queries, twice: String::new() });
-        }
-        let (Some(step), line) = (steps.last_mut(), line.trim()) else { continue };
-        if let Some(command) = line.strip_prefix("$ ") {
-            step.commands.push(command.to_owned());
-        } else if line.starts_with("up{") {
-            step.queries.push(line.to_owned());
-        } else if let Some(twice) = line.strip_prefix("Scraped twice then: ") {
-            step.twice = twice.trim_end_matches('.').to_owned();
-        }
-    }
-    steps
 }
 
 /// The old agent, of two shards.

@@ -7,6 +7,7 @@ mod deployments;
 mod install;
 mod live_check;
 mod migration;
+mod plan;
 mod pod;
 mod policies;
 mod refused;

@@ -18,16 +18,27 @@ pub(crate) async fn get(url: &str) -> Result<String, String> {
 }
 
 /// Tries until `attempt` gives a value; the last reason for none is what fails the test.
-pub(crate) async fn eventually<T, F>(what: &str, mut attempt: impl FnMut() -> F) -> T
+pub(crate) async fn eventually<T, F>(what: &str, attempt: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, String>>,
 {
-    const DEADLINE: Duration = Duration::from_secs(60);
+    eventually_within(Duration::from_secs(60), what, attempt).await
+}
+
+/// The same, for what takes longer on a machine that is busy.
+pub(crate) async fn eventually_within<T, F>(
+    deadline: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T
+where
+    F: Future<Output = Result<T, String>>,
+{
     let began = tokio::time::Instant::now();
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(reason) if began.elapsed() > DEADLINE => panic!("{what}: {reason}"),
+            Err(reason) if began.elapsed() > deadline => panic!("{what}: {reason}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await, // between two looks
         }
     }

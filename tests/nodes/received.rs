@@ -1,0 +1,143 @@
+//! What has arrived at the receiver: the judge of all scenarios.
+
+use super::patience::eventually;
+use super::support::http::get;
+use super::world::SCRAPES;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+/// Where the receiver's API is: `objects/receiver.yaml`.
+const RECEIVER: &str = "http://10.200.0.11:9091";
+/// How often everything is scraped.
+pub(crate) const INTERVAL: f64 = 2.0;
+/// The longest time between two samples that is none without samples: one scrape may be late by almost another.
+const PATIENCE: f64 = 2.0 * INTERVAL - 0.1;
+
+/// A series, and when it was scraped, in seconds since 1970, oldest first. Without the samples that only mark an end.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) times: Vec<f64>,
+}
+
+// === impl Series ===
+
+impl Series {
+    /// A label's value; empty without it.
+    pub(crate) fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// Without these labels.
+    pub(crate) fn without(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.retain(|name, _| !names.contains(&&**name));
+        labels
+    }
+}
+
+/// Now, as the receiver counts time.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs_f64()
+}
+
+/// The series that a selector finds with samples since that time.
+pub(crate) async fn since(selector: &str, time: f64) -> Result<Vec<Series>, String> {
+    let range = (now() - time).ceil().max(1.0);
+    let query = format!("{selector}[{range}s]");
+    let results = query_for(&query).await?;
+    let series = results.as_array().expect("a matrix").iter().map(|result| Series {
+        labels: labels_of(result),
+        times: times(&result["values"]).filter(|at| *at >= time).collect(),
+    });
+    Ok(series.filter(|series| !series.times.is_empty()).collect())
+}
+
+/// Without the name, which not all queries give.
+fn labels_of(result: &Value) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<String, String> =
+        serde_json::from_value(result["metric"].clone()).expect("labels");
+    labels.remove("__name__");
+    labels
+}
+
+fn times(values: &Value) -> impl Iterator<Item = f64> {
+    let values = values.as_array().expect("samples").iter();
+    values.map(|value| value[0].as_f64().expect("a time"))
+}
+
+/// The series that are scraped at this moment.
+pub(crate) async fn live(selector: &str) -> Result<Vec<Series>, String> {
+    // An instant query leaves out what has ended.
+    let results = query_for(&format!("timestamp({selector})")).await?;
+    let newest = now() - 2.0 * PATIENCE;
+    let live = results.as_array().expect("a vector").iter().filter_map(|result| {
+        let time: f64 = result["value"][1].as_str()?.parse().ok()?;
+        (time > newest).then(|| Series { labels: labels_of(result), times: vec![time] })
+    });
+    Ok(live.collect())
+}
+
+/// What an expression gives now.
+pub(crate) async fn query_for(query: &str) -> Result<Value, String> {
+    let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    let answer = get(&format!("{RECEIVER}/api/v1/query?query={query}")).await?;
+    let mut answer: Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+    Ok(answer["data"]["result"].take())
+}
+
+/// The value of the only series that an expression gives; `None` if there is none.
+pub(crate) async fn value_of(query: &str) -> Result<Option<f64>, String> {
+    let results = query_for(query).await?;
+    let value = results[0]["value"][1].as_str().and_then(|value| value.parse().ok());
+    Ok(value)
+}
+
+/// The alerts that have fired since that time, and the times at which they did.
+pub(crate) async fn fired_since(time: f64) -> Result<Vec<Series>, String> {
+    since(r#"ALERTS{alertstate="firing"}"#, time).await
+}
+
+/// The names of the alerts that fire.
+pub(crate) async fn firing() -> Result<BTreeSet<String>, String> {
+    let answer = get(&format!("{RECEIVER}/api/v1/alerts")).await?;
+    let answer: Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+    let alerts = answer["data"]["alerts"].as_array().ok_or("no alerts")?.iter();
+    let firing = alerts.filter(|alert| alert["state"] == "firing");
+    Ok(firing
+        .filter_map(|alert| alert["labels"]["alertname"].as_str())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The longest time without a sample of a target within a span, in seconds beyond what is usual; 0 if there was none. Of
+/// one that has several series one after the other, as after a change of labels, all count.
+pub(crate) fn gap(series: &[&Series], from: f64, to: f64) -> f64 {
+    let mut times: Vec<f64> = series.iter().flat_map(|series| series.times.clone()).collect();
+    times.retain(|at| (from..to).contains(at));
+    times.sort_by(f64::total_cmp);
+    let ends = [from].into_iter().chain(times.iter().copied());
+    let longest =
+        ends.zip(times.iter().copied().chain([to])).map(|(a, b)| b - a).fold(0.0, f64::max);
+    if longest <= PATIENCE { 0.0 } else { longest - INTERVAL }
+}
+
+/// Waits until what was scraped before that time, which may be to come, is there: agents send what they have every few
+/// seconds.
+pub(crate) async fn all_until(time: f64) {
+    eventually("what was scraped until then has arrived", || async {
+        let mut live = live(SCRAPES).await?;
+        live.retain(|series| series.times.iter().all(|at| *at < time));
+        if live.is_empty() && now() > time { Ok(()) } else { Err(format!("{live:#?}")) }
+    })
+    .await;
+}
+
+/// Every sample since that time has come from whom its labels name: what is not in its node's network says who it is.
+pub(crate) async fn labels_are_true(time: f64) {
+    let series = since(&format!("{SCRAPES}{{job=~'web|api|shop/batch'}}"), time).await;
+    for series in series.expect("the receiver answers") {
+        assert_eq!(series.label("self"), series.label("pod"), "{series:?}");
+    }
+}
