@@ -147,9 +147,12 @@ impl Pod {
     /// Sends that signal to the program of a container.
     pub(crate) fn signal(&self, name: &str, signal: &str) {
         let entrypoint = self.image_of(name).entrypoint.as_bytes();
+        let network = |process: &Path| fs::read_link(process.join("ns/net")).ok();
+        let ours = network(Path::new("/proc/self"));
         let is_it = |process: &fs::DirEntry| {
             let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            command.split(|byte| *byte == 0).next() == Some(entrypoint)
+            let same = command.split(|byte| *byte == 0).next() == Some(entrypoint);
+            same && network(&process.path()) == ours // another suite's may be on this machine
         };
         let process = fs::read_dir("/proc").expect("proc").flatten().find(is_it);
         let pid = process.unwrap_or_else(|| panic!("{name} does not run")).file_name();
