@@ -15,7 +15,7 @@ const AWAY: Duration = Duration::from_secs(120);
 /// What a process may ask within them: 60 in the first minute, then 30 in each.
 const REQUESTS: f64 = 90.0;
 /// In seconds. Longer than a container needs to start again, far shorter than what a lost target is missing for.
-const NOT_LOST: f64 = 30.0;
+const NOT_LOST: f64 = 60.0;
 
 /// What says that the API server is away.
 const FAILING: &str = "NodelocalSdWatchFailing";

@@ -50,7 +50,7 @@ pub(crate) async fn installs_upgrades_and_uninstalls(world: &World) {
     assert!(self::pods(world).await.is_disjoint(&pods), "a Pod was not replaced");
     assert!(with_complement.is_superset(&of_nodes), "series have changed");
     let gap = longest_gap(&of_nodes, from, to).await;
-    assert!(gap < 15.0 * INTERVAL, "{gap} s without samples");
+    assert!(gap < 30.0 * INTERVAL, "{gap} s without samples");
     table::add(
         "helm upgrade with a rollout: the longest time without samples, of any target",
         "chart",
