@@ -1,7 +1,7 @@
 //! The whole system on real nodes: three kubelets with containerd, real Pods, the operator, agents and sidecars from
 //! the manifests, judged by what arrives at a receiver of remote write.
 //!
-//! `.ci/run nodes` runs them: they need root, cgroup v1, containerd and the programs that it builds, and a plain
+//! `.ci/run nodes` runs them, by hand: they need root, cgroup v1, containerd and the programs that it builds, and a plain
 //! `cargo test` leaves them out. Everything happens in namespaces that end with the run, however it ends
 //! (`machine.rs`); before and after, and after a run that was killed, what the machine has is compared.
 //!
