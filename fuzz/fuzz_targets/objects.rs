@@ -5,8 +5,9 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use nodelocal_sd::index::{EndpointsFrom, Index};
+use nodelocal_sd::index::{EndpointsFrom, Excluded, Index, Snapshot};
 use nodelocal_sd::kube::fuzzing::Feed;
+use nodelocal_sd::state::fuzzing as state;
 use nodelocal_sd_fuzz::{
     Cluster, LISTED, NODE, PROFILES, answers, assert_same_state, object, read_owners,
 };
@@ -49,5 +50,10 @@ fn play(feed: &Feed, u: &mut Unstructured<'_>) -> Result<()> {
     let listed = cluster.listed(feed, from);
     assert_same_state(&latest, &listed);
     assert_eq!(answers(&latest, profile), answers(&listed, profile));
+    let first = Snapshot::of(NODE, from, Excluded::default());
+    let saved = state::write(&first, latest);
+    let restored = state::read(&first, &saved).expect("it was just written");
+    assert_same_state(&restored, &listed);
+    assert_eq!(answers(&restored, profile), answers(&listed, profile));
     Ok(())
 }

@@ -9,6 +9,7 @@ use form_urlencoded::Serializer;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeSeed;
+use std::mem::take;
 
 /// A kind that is listed and watched.
 pub(super) trait Kind: Stored + Sized + Send + 'static {
@@ -25,8 +26,9 @@ pub(super) trait Kind: Stored + Sized + Send + 'static {
     /// Services have it: on a node theirs is the one list that grows with the cluster.
     const PROTOBUF: Option<Protobuf<Self>> = None;
 
-    /// Endpoints of other nodes that decoding dropped.
-    fn dropped_endpoints(&self) -> usize {
+    /// Endpoints of other nodes that decoding dropped, to be counted once. Taken, because an object that is kept
+    /// must not differ from another one by what neither has.
+    fn take_dropped_endpoints(&mut self) -> usize {
         0
     }
 
@@ -181,8 +183,8 @@ impl Kind for EndpointSlice {
         SliceOfNode(node).deserialize(&mut serde_json::Deserializer::from_slice(object))
     }
 
-    fn dropped_endpoints(&self) -> usize {
-        self.dropped
+    fn take_dropped_endpoints(&mut self) -> usize {
+        take(&mut self.dropped)
     }
 
     fn change(update: Update<Self>) -> Change {
@@ -201,8 +203,8 @@ impl Kind for Endpoints {
         Ok(serde_json::from_slice::<Self>(object)?.of_node(node))
     }
 
-    fn dropped_endpoints(&self) -> usize {
-        self.dropped
+    fn take_dropped_endpoints(&mut self) -> usize {
+        take(&mut self.dropped)
     }
 
     fn change(update: Update<Self>) -> Change {
@@ -223,5 +225,49 @@ impl Kind for Namespace {
 
     fn change(update: Update<Self>) -> Change {
         Change::Namespaces(update)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::fmt::Debug;
+
+    /// What decoding keeps of this, and how many endpoints it drops.
+    fn kept<K: Kind>(sent: &Value) -> (K, usize) {
+        let mut object = K::decode(sent.to_string().as_bytes(), Some("node-a")).unwrap();
+        let dropped = object.take_dropped_endpoints();
+        (object, dropped)
+    }
+
+    fn differs_in_the_count_only<K: Kind + PartialEq + Debug>(few: &Value, many: &Value) {
+        let ((few, one), (many, two)) = (kept::<K>(few), kept::<K>(many));
+        assert_eq!((one, two), (1, 2));
+        assert_eq!(few, many); // so nothing is published, and what is restored is the same
+    }
+
+    #[test]
+    fn endpoints_of_other_nodes_make_no_object_another() {
+        let metadata = json!({"name": "web", "namespace": "shop",
+            "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}});
+        let slice = |nodes: &[&str]| {
+            let endpoints: Vec<Value> = nodes
+                .iter()
+                .map(|node| json!({"addresses": ["10.0.0.1"], "nodeName": node}))
+                .collect();
+            json!({"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints})
+        };
+        let [few, many] = [slice(&["node-a", "node-b"]), slice(&["node-a", "node-b", "node-c"])];
+        differs_in_the_count_only::<EndpointSlice>(&few, &many);
+
+        let endpoints = |nodes: &[&str]| {
+            let addresses: Vec<Value> =
+                nodes.iter().map(|node| json!({"ip": "10.0.0.1", "nodeName": node})).collect();
+            json!({"metadata": metadata, "subsets": [{"addresses": addresses}]})
+        };
+        let [few, many] =
+            [endpoints(&["node-a", "node-b"]), endpoints(&["node-a", "node-b", "node-c"])];
+        differs_in_the_count_only::<Endpoints>(&few, &many);
     }
 }

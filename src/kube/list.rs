@@ -149,8 +149,8 @@ impl<K: Kind> Reflector<K> {
         self.leave_out((protobuf.key)(text), problem, outcome);
     }
 
-    fn keep(&mut self, object: K, outcome: &mut ListOutcome<K>) {
-        self.entry().count_dropped_endpoints(object.dropped_endpoints());
+    fn keep(&mut self, mut object: K, outcome: &mut ListOutcome<K>) {
+        self.entry().count_dropped_endpoints(object.take_dropped_endpoints());
         self.bad_objects.remove(object.key());
         outcome.objects.push(object);
     }

@@ -165,8 +165,8 @@ impl<K: Kind> Reflector<K> {
             EventKind::Bookmark | EventKind::Unknown => None,
             EventKind::Deleted => Some(Update::Delete(head.key)),
             _ => match K::decode(text, self.node()) {
-                Ok(object) => {
-                    self.entry().count_dropped_endpoints(object.dropped_endpoints());
+                Ok(mut object) => {
+                    self.entry().count_dropped_endpoints(object.take_dropped_endpoints());
                     self.bad_objects.remove(object.key());
                     Some(Update::Apply(object))
                 }
