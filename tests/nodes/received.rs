@@ -14,10 +14,13 @@ pub(crate) const INTERVAL: f64 = 2.0;
 /// The longest time between two samples that is none without samples: one scrape may be late by almost another.
 const PATIENCE: f64 = 2.0 * INTERVAL - 0.1;
 
+/// What a series is known by.
+pub(crate) type Labels = BTreeMap<String, String>;
+
 /// A series, and when it was scraped, in seconds since 1970, oldest first. Without the samples that only mark an end.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) labels: Labels,
     pub(crate) times: Vec<f64>,
 }
 
@@ -30,7 +33,7 @@ impl Series {
     }
 
     /// Without these labels.
-    pub(crate) fn without(&self, names: &[&str]) -> BTreeMap<String, String> {
+    pub(crate) fn without(&self, names: &[&str]) -> Labels {
         let mut labels = self.labels.clone();
         labels.retain(|name, _| !names.contains(&&**name));
         labels
@@ -55,9 +58,8 @@ pub(crate) async fn since(selector: &str, time: f64) -> Result<Vec<Series>, Stri
 }
 
 /// Without the name, which not all queries give.
-fn labels_of(result: &Value) -> BTreeMap<String, String> {
-    let mut labels: BTreeMap<String, String> =
-        serde_json::from_value(result["metric"].clone()).expect("labels");
+fn labels_of(result: &Value) -> Labels {
+    let mut labels: Labels = serde_json::from_value(result["metric"].clone()).expect("labels");
     labels.remove("__name__");
     labels
 }
@@ -134,10 +136,32 @@ pub(crate) async fn all_until(time: f64) {
     .await;
 }
 
-/// Every sample since that time has come from whom its labels name: what is not in its node's network says who it is.
-pub(crate) async fn labels_are_true(time: f64) {
-    let series = since(&format!("{SCRAPES}{{job=~'web|api|shop/batch'}}"), time).await;
-    for series in series.expect("the receiver answers") {
-        assert_eq!(series.label("self"), series.label("pod"), "{series:?}");
+/// Of the targets that a selector finds, the longest time without a sample. `target` tells which one a series is of;
+/// `None` leaves it out.
+pub(crate) async fn longest_gap(
+    selector: &str,
+    (from, to): (f64, f64),
+    target: impl Fn(&Series) -> Option<Labels>,
+) -> f64 {
+    all_until(to).await;
+    let all = since(selector, from).await.expect("the receiver answers");
+    let mut targets: BTreeMap<Labels, Vec<&Series>> = BTreeMap::new();
+    for series in &all {
+        if let Some(target) = target(series) {
+            targets.entry(target).or_default().push(series);
+        }
     }
+    assert!(!targets.is_empty(), "{selector}: the series have gone");
+    targets.values().map(|series| gap(series, from, to)).fold(0.0, f64::max)
+}
+
+/// Every sample since that time has come from whom its labels name. On the host's network Pods say the host's name.
+pub(crate) async fn labels_are_true(time: f64) {
+    let is_of_another = |series: &&Series| {
+        let pod = series.label("pod");
+        !pod.is_empty() && !pod.starts_with("host-") && series.label("self") != pod
+    };
+    let scraped = since(SCRAPES, time).await.expect("the receiver answers");
+    let wrong: Vec<&Series> = scraped.iter().filter(is_of_another).collect();
+    assert!(wrong.is_empty(), "scraped under another's labels: {wrong:#?}");
 }

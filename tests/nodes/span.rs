@@ -32,15 +32,7 @@ impl Span {
     /// From then to then, which may be to come. What was scraped in it takes some seconds to arrive.
     pub(crate) async fn of(world: &World, from: f64, to: f64) -> Self {
         received::all_until(to).await;
-        let nodes: BTreeMap<String, String> = world
-            .cluster
-            .pods("shop", "app")
-            .await
-            .iter()
-            .map(|pod| [&pod["metadata"]["name"], &pod["spec"]["nodeName"]])
-            .map(|both| both.map(|value| value.as_str().unwrap_or_default().to_owned()))
-            .map(|[name, node]| (name, node))
-            .collect();
+        let nodes = world.nodes_of_pods().await;
         let mut targets: BTreeMap<(&str, String), Target> = BTreeMap::new();
         for series in received::since(SCRAPES, from).await.expect("the receiver answers") {
             let of = |deployment: &&Deployment| deployment.name == series.label("deployment");

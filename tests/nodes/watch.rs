@@ -1,4 +1,5 @@
-//! What was scraped before something happened, to see afterwards for how long it was not.
+//! What was scraped before something happened, to see afterwards for how long it was not: also of targets that were
+//! never scraped again. (`span.rs` sees what came, too, and whether it has changed.)
 
 use super::received::{self, Series};
 use super::world::{SCRAPES, World};
@@ -15,11 +16,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) async fn begin(world: &World) -> Self {
-        let mut nodes = BTreeMap::new();
-        for pod in world.cluster.pods("shop", "app").await {
-            let text = |at: &str| pod.pointer(at).and_then(|text| text.as_str()).map(str::to_owned);
-            nodes.extend(text("/metadata/name").zip(text("/spec/nodeName")));
-        }
+        let nodes = world.nodes_of_pods().await;
         let live = received::live(SCRAPES).await.expect("the receiver answers");
         let place = |series: &Series| {
             let node = nodes.get(series.label("pod")).map_or("no node", String::as_str);
@@ -31,6 +28,7 @@ impl Watch {
 
     /// For each deployment and node, the longest time within a span for which one of its targets was not scraped.
     pub(crate) async fn gaps(&self, from: f64, to: f64) -> BTreeMap<(&str, &str), f64> {
+        received::all_until(to).await;
         let seen = received::since(SCRAPES, from).await.expect("the receiver answers");
         let mut gaps = BTreeMap::new();
         for (target, (deployment, node)) in &self.targets {

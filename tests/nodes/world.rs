@@ -12,7 +12,7 @@ use super::received::{self, Series};
 use super::rules;
 use super::state_metrics;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -234,6 +234,15 @@ impl World {
             if live.len() == once.len() { Ok(()) } else { Err(format!("twice: {live:#?}")) }
         })
         .await;
+    }
+
+    /// The node of each Pod of the shop, by its name.
+    pub(crate) async fn nodes_of_pods(&self) -> BTreeMap<String, String> {
+        let pods = self.cluster.pods("shop", "app").await;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let placed =
+            |pod: &Value| text(&pod["metadata"]["name"]).zip(text(&pod["spec"]["nodeName"]));
+        pods.iter().filter_map(placed).collect()
     }
 
     /// What identifies a target: who scraped what, and what it says of itself.

@@ -2,7 +2,7 @@
 
 use super::super::patience::eventually;
 use super::super::process::{Process, status_of};
-use super::super::received::{self, Series};
+use super::super::received::{self, Labels, Series};
 use super::super::span::{Gaps, Span};
 use super::super::table;
 use super::super::world::{DEPLOYMENTS, Deployment, E, World};
@@ -272,7 +272,7 @@ async fn generations_and_pods(world: &World) -> Vec<String> {
     all
 }
 
-type Identities = Vec<BTreeMap<String, String>>;
+type Identities = Vec<Labels>;
 
 /// The labels of all that is scraped; of the agents themselves without what is another after each start, and of the
 /// complement without its node.

@@ -1,16 +1,18 @@
 //! The Helm chart: installed, upgraded without and with a rollout, and uninstalled, beside the other deployments.
 
 use super::super::patience::eventually;
-use super::super::received::{self, INTERVAL, Series};
+use super::super::received::{self, INTERVAL, Labels, Series};
 use super::super::table;
-use super::super::world::{SCRAPES, World};
+use super::super::world::World;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 const NAMESPACE: &str = "helm";
 const RELEASE: &str = "nodes";
+/// What its agents write.
+const SERIES: &str = "exporter_scrapes_total{deployment='helm'}";
 
 pub(crate) async fn installs_upgrades_and_uninstalls(world: &World) {
     let restricted = json!({"pod-security.kubernetes.io/enforce": "restricted"});
@@ -49,7 +51,8 @@ pub(crate) async fn installs_upgrades_and_uninstalls(world: &World) {
     let to = received::now();
     assert!(self::pods(world).await.is_disjoint(&pods), "a Pod was not replaced");
     assert!(with_complement.is_superset(&of_nodes), "series have changed");
-    let gap = longest_gap(&of_nodes, from, to).await;
+    let known = |series: &Series| of_nodes.get(&series.labels).cloned();
+    let gap = received::longest_gap(SERIES, (from, to), known).await;
     assert!(gap < 30.0 * INTERVAL, "{gap} s without samples");
     table::add(
         "helm upgrade with a rollout: the longest time without samples, of any target",
@@ -100,11 +103,9 @@ async fn pods(world: &World) -> BTreeSet<String> {
     pods.iter().map(|pod| pod["metadata"]["name"].to_string()).collect()
 }
 
-type Identity = BTreeMap<String, String>;
-
 /// The live series of the release, if they are those of all nodes, or also those of none.
-async fn scraped(world: &World, with_complement: bool) -> Result<BTreeSet<Identity>, String> {
-    let live = received::live(&format!("{SCRAPES}{{deployment='helm'}}")).await?;
+async fn scraped(world: &World, with_complement: bool) -> Result<BTreeSet<Labels>, String> {
+    let live = received::live(SERIES).await?;
     let expected: BTreeSet<String> = world
         .expected()
         .await
@@ -119,16 +120,6 @@ async fn scraped(world: &World, with_complement: bool) -> Result<BTreeSet<Identi
         return Err(format!("{lines:#?} instead of {expected:#?}"));
     }
     Ok(live.into_iter().map(|series| series.labels).collect())
-}
-
-/// Of these series, the longest time without a sample.
-async fn longest_gap(of: &BTreeSet<Identity>, from: f64, to: f64) -> f64 {
-    received::all_until(to).await;
-    let series = received::since(&format!("{SCRAPES}{{deployment='helm'}}"), from).await;
-    let series = series.expect("the receiver answers");
-    let of: Vec<&Series> = series.iter().filter(|series| of.contains(&series.labels)).collect();
-    assert!(!of.is_empty(), "the series have gone");
-    of.iter().map(|series| received::gap(&[*series], from, to)).fold(0.0, f64::max)
 }
 
 /// What a release may leave behind: in its namespace, and what has none.

@@ -4,7 +4,7 @@
 use super::super::control_plane::binary;
 use super::super::patience::eventually;
 use super::super::plan::{Printed, printed};
-use super::super::received::{self, INTERVAL, Series};
+use super::super::received::{self, INTERVAL, Labels, Series};
 use super::super::support::finals::active_at;
 use super::super::table;
 use super::super::world::World;
@@ -36,7 +36,8 @@ pub(crate) async fn there_and_back(world: &World) {
     assert_eq!(back, before, "series are others than before");
 
     for (what, from, to) in [("there", from, there), ("back", there, to)] {
-        let gap = longest_gap(from, to).await;
+        let target = |series: &Series| Some(identity(series));
+        let gap = received::longest_gap(SERIES, (from, to), target).await;
         assert!(gap < 10.0 * INTERVAL, "{what}: {gap} s without samples");
         table::add(
             &format!("migration {what}: the longest time without samples, of any target"),
@@ -152,27 +153,13 @@ async fn all_scraped(world: &World, nodes: usize, rest: usize) -> Result<f64, St
 }
 
 /// The series that are live, if each target has one.
-async fn arrives(world: &World) -> Result<BTreeSet<Identity>, String> {
-    let live: BTreeSet<Identity> = received::live(SERIES).await?.iter().map(identity).collect();
+async fn arrives(world: &World) -> Result<BTreeSet<Labels>, String> {
+    let live: BTreeSet<Labels> = received::live(SERIES).await?.iter().map(identity).collect();
     let targets = world.expected().await.iter().filter(|line| line.starts_with("e ")).count();
     if live.len() == targets { Ok(live) } else { Err(format!("{} series: {live:#?}", live.len())) }
 }
 
-type Identity = BTreeMap<String, String>;
-
 /// Its labels, but for that of the replica: only those in StatefulSet mode have it, and queries leave it out.
-fn identity(series: &Series) -> Identity {
+fn identity(series: &Series) -> Labels {
     series.without(&["prometheus_replica"])
-}
-
-/// Of all targets, the longest time without a sample.
-async fn longest_gap(from: f64, to: f64) -> f64 {
-    received::all_until(to).await;
-    let all = received::since(SERIES, from).await.expect("the receiver answers");
-    let mut targets: BTreeMap<Identity, Vec<&Series>> = BTreeMap::new();
-    for series in &all {
-        targets.entry(identity(series)).or_default().push(series);
-    }
-    assert!(!targets.is_empty());
-    targets.values().map(|series| received::gap(series, from, to)).fold(0.0, f64::max)
 }

@@ -2,10 +2,10 @@
 //! no API server, an old address is given to another Pod; it must never be scraped under the name of the old one.
 
 use super::super::patience::eventually;
-use super::super::received::{self, Series};
+use super::super::received;
 use super::super::support::http::get;
 use super::super::table;
-use super::super::world::{DEPLOYMENTS, E, SCRAPES, World};
+use super::super::world::{DEPLOYMENTS, E, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -49,7 +49,7 @@ pub(crate) async fn serves_nothing_of_before(world: &World) {
         let questions = asked(address, 1.0).await;
         asked(address, questions + 20.0).await; // for each job, since the other Pod is there
     }
-    none_under_another(began).await;
+    received::labels_are_true(began).await;
     for (deployment, pod, address) in &agents {
         let active =
             get(&format!("http://{address}:9090/api/v1/targets?state=active")).await.unwrap();
@@ -73,20 +73,7 @@ pub(crate) async fn serves_nothing_of_before(world: &World) {
         format!("{:.1} s", received::now() - reached),
     );
     table::add("node restarted: in all", "both", format!("{:.1} s", received::now() - added));
-    none_under_another(began).await;
-}
-
-/// Nothing that was scraped since then may have the labels of another Pod than the one that answered.
-async fn none_under_another(since: f64) {
-    let scraped = received::since(SCRAPES, since).await.unwrap();
-    let wrong: Vec<&Series> = scraped.iter().filter(|series| is_of_another(series)).collect();
-    assert!(wrong.is_empty(), "scraped under another's labels: {wrong:#?}");
-}
-
-/// On the host's network Pods say the host's name.
-fn is_of_another(series: &Series) -> bool {
-    let pod = series.label("pod");
-    !pod.is_empty() && !pod.starts_with("host-") && series.label("self") != pod
+    received::labels_are_true(began).await;
 }
 
 /// Of the Pods of node-b with a network of their own: their addresses, by NAMESPACE/NAME.
