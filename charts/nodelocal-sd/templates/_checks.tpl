@@ -26,6 +26,17 @@
 {{- fail (printf "rbac.ownNodeOnly needs Kubernetes 1.36, and this is %s; helm template takes another one with --kube-version" .Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- end }}
+{{- range concat .Values.extraArgs .Values.complement.extraArgs }}
+{{- $flag := regexFind "^--[a-z-]+" . }}
+{{- if has $flag (list "--agents" "--complement" "--config-in" "--config-out" "--leave-to-complement" "--node-name" "--state-dir") }}
+{{- fail (printf "extraArgs: %s: the agents have %s as the chart sets it; remove it" . $flag) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraArgs }}
+{{- if hasPrefix "--agent-delay" . }}
+{{- fail (printf "extraArgs: %s is for the complement only; set it in complement.extraArgs" .) }}
+{{- end }}
+{{- end }}
 {{- if include "nodelocal-sd.complement-enabled" . }}
 {{- range .Values.extraArgs }}
 {{- if hasPrefix "--impersonate-node" . }}

@@ -3,7 +3,7 @@
 use super::{chart, usual};
 
 /// Values, and what the complaint must name.
-const REFUSED: [(&str, &[&str]); 23] = [
+const REFUSED: [(&str, &[&str]); 28] = [
     // Typos.
     ("remotewrite: []", &["remotewrite"]),
     ("image: {repo: a}", &["image", "repo"]),
@@ -23,6 +23,8 @@ const REFUSED: [(&str, &[&str]); 23] = [
     ("prometheus: {version: 3.13.2}", &["prometheus", "version"]),
     ("hostPath: var/lib/node-agent", &["hostPath"]),
     ("nameSuffix: .two", &["nameSuffix"]),
+    ("externalLabels: null", &["externalLabels"]),
+    ("complement: {resources: null}", &["resources"]),
     // What the schema cannot say.
     ("remoteWrite: []", &["remoteWrite is required", "--set remoteWrite[0].url="]),
     ("image: {repository: ''}", &["image.repository is required", "image/Dockerfile"]),
@@ -35,6 +37,12 @@ const REFUSED: [(&str, &[&str]); 23] = [
         "shadowSpec: {podMonitorSelector: {}}",
         &["shadowSpec.podMonitorSelector: that is the value monitors.podMonitorSelector"],
     ),
+    (
+        "extraArgs: [--node-name=x]",
+        &["extraArgs: --node-name=x", "--node-name as the chart sets it"],
+    ),
+    ("complement: {extraArgs: [--complement]}", &["--complement as the chart sets it"]),
+    ("extraArgs: [--agent-delay=10m]", &["--agent-delay=10m is for the complement only"]),
     (
         "{extraArgs: [--impersonate-node=off], kubePrometheusStack: {release: kps}}",
         &["--impersonate-node=off is not for the complement", "rbac.ownNodeOnly"],
