@@ -26,7 +26,9 @@ pub(crate) struct Node {
 /// nobody else has.
 pub(crate) fn make_network() {
     ip("link set lo up");
-    ip("link add nodes type bridge");
+    // By default a bridge has the lowest address of its ports: with a node that goes it would change, and for a minute nobody
+    // would find it.
+    ip("link add nodes address 02:00:00:00:00:01 type bridge");
     ip("link set nodes up");
     ip(&format!("addr add {BRIDGE}/24 dev nodes"));
     ip(&format!("addr add {}/32 dev nodes", super::control_plane::IN_CLUSTER));
