@@ -3,19 +3,20 @@
 //! as its status says so. For real nodes at the address that Pods find the API server by.
 //!
 //! Everything ends with it. Each process is started through `setpriv --pdeathsig`, so that it also
-//! ends when the test is killed. The signal follows the thread that started the process, which is
-//! why a control plane is started on the main thread.
+//! ends when the test is killed ([`start_for_good`]).
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
@@ -234,14 +235,15 @@ impl ControlPlane {
         let (_, arguments) =
             self.arguments.iter().find(|(of, _)| *of == name).expect("it has arguments");
         let log = File::create(self.folder.path().join(format!("{name}.log"))).expect("a log");
-        let child = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL", "--"])
             .arg(binary(name))
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
+            .stderr(log);
+        let child = start_for_good(command)
             .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
         self.processes.lock().unwrap().push((name, child));
     }
@@ -307,6 +309,24 @@ impl Drop for ControlPlane {
             end(child);
         }
     }
+}
+
+/// Starts a process from a thread that ends with the test only: the signal that `setpriv --pdeathsig` asks for follows the
+/// thread that has started the process.
+pub(crate) fn start_for_good(command: Command) -> io::Result<Child> {
+    type Order = (Command, Sender<io::Result<Child>>);
+    static STARTER: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {
+        let (orders, ordered) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, started) in ordered {
+                let _ = started.send(command.spawn());
+            }
+        });
+        Mutex::new(orders)
+    });
+    let (started, start) = mpsc::channel();
+    STARTER.lock().unwrap().send((command, started)).expect("it runs");
+    start.recv().expect("it answers each order")
 }
 
 fn end(child: &mut Child) {

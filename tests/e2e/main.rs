@@ -2,8 +2,7 @@
 //!
 //! They need binaries that the variables `ETCD_BIN`, `KUBERNETES_BIN` and `PROMETHEUS` name, so a
 //! plain `cargo test` leaves them out; `.ci/run e2e` runs them. They run in a network of their own and
-//! share one control plane, which is started on the main thread (see `control_plane.rs`), hence a
-//! harness of their own.
+//! share one control plane, which ends with the last of them, hence a harness of their own.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 

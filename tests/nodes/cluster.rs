@@ -5,13 +5,13 @@ use super::control_plane::{self, ControlPlane};
 use super::node::{self, NAMES, Node};
 use super::patience::eventually;
 use serde_json::Value;
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// Ends, with all of its processes, when it is dropped.
 pub(crate) struct Cluster {
     pub(crate) api: Api,
-    nodes: RefCell<Vec<Node>>,
+    nodes: RwLock<Vec<Node>>,
     pub(crate) plane: ControlPlane,
 }
 
@@ -23,7 +23,7 @@ impl Cluster {
         node::make_network();
         let plane = ControlPlane::start_for(&NAMES);
         let api = Api::of(&plane).await;
-        let cluster = Self { api, nodes: RefCell::default(), plane };
+        let cluster = Self { api, nodes: RwLock::default(), plane };
         for name in NAMES {
             cluster.add(name);
         }
@@ -36,17 +36,18 @@ impl Cluster {
     /// Starts a node, which is not there or is dead.
     pub(crate) fn add(&self, name: &'static str) {
         let node = Node::start(name, &self.plane.ca_file());
-        self.nodes.borrow_mut().push(node);
+        self.nodes.write().unwrap_or_else(PoisonError::into_inner).push(node);
     }
 
     /// Pulls a node's plug: all that runs on it is dead at once. Its disk is kept.
     pub(crate) fn kill(&self, name: &str) {
-        self.nodes.borrow_mut().retain(|node| node.name != name);
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        nodes.retain(|node| node.name != name);
     }
 
     /// What `use_it` makes of a running node.
     pub(crate) fn node<T>(&self, name: &str, use_it: impl FnOnce(&Node) -> T) -> T {
-        let nodes = self.nodes.borrow();
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
         use_it(nodes.iter().find(|node| node.name == name).expect("it runs"))
     }
 

@@ -1,11 +1,11 @@
 //! The whole system on real nodes: three kubelets with containerd, real Pods, the operator, agents and sidecars from
 //! the manifests, judged by what arrives at a receiver of remote write.
 //!
-//! `.ci/run nodes` runs them, by hand: they need root, cgroup v1, containerd and the programs that it builds, and a plain
+//! `.ci/run nodes` runs them: they need root, cgroup v1, containerd and the programs that it builds, and a plain
 //! `cargo test` leaves them out. Everything happens in namespaces that end with the run, however it ends
 //! (`machine.rs`); before and after, and after a run that was killed, what the machine has is compared.
 //!
-//! The scenarios share a cluster and go one after the other: one that breaks something puts it back.
+//! The scenarios share a cluster: one that breaks something puts it back, and none goes on beside it that would mind.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 #![expect(clippy::print_stdout, reason = "a harness of its own")]
@@ -38,12 +38,14 @@ mod world;
 use cluster::Cluster;
 use libtest_mimic::{Arguments, Trial};
 use machine::Run;
-use scenarios::SCENARIOS;
+use scenarios::{Part, SCENARIOS, Scenario};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, RwLock};
+use tokio::time::Instant;
 use world::World;
 
 fn main() -> ExitCode {
@@ -53,7 +55,10 @@ fn main() -> ExitCode {
         return run(arguments, None);
     }
     if machine::within().is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let began = Instant::now();
+        // A scenario blocks the thread that it has. The others' connections need one, too.
+        let threads = &mut tokio::runtime::Builder::new_multi_thread();
+        let runtime = threads.worker_threads(1).enable_all().build().unwrap();
         let cluster = runtime.block_on(Cluster::start());
         println!("{}", machine::UP);
         if is_argument(ONLY_NODES) {
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
             park();
         }
         runtime.block_on(world.settles("all is installed"));
+        table::add("in all", "nodes and installation", format!("{} s", began.elapsed().as_secs()));
         let code = run(arguments, Some((runtime, world)));
         table::print();
         return code;
@@ -114,20 +120,54 @@ fn park() -> ! {
 
 /// Runs the scenarios, or lists them if there is no world.
 fn run(mut arguments: Arguments, world: Option<(Runtime, World)>) -> ExitCode {
-    arguments.test_threads = Some(1);
-    let world = world.map(|world| Arc::new(Mutex::new(world)));
-    let trials = SCENARIOS.iter().map(|(name, scenario)| {
-        let world = world.clone();
+    arguments.test_threads = Some(SIDE_BY_SIDE);
+    let stage = world.map(|(runtime, world)| {
+        Arc::new(Stage { runtime, world: RwLock::new(world), deployments: Mutex::default() })
+    });
+    let trials = SCENARIOS.iter().map(|scenario| {
+        let stage = stage.clone();
         let run = move || {
-            let world = world.expect("an ignored test runs only when it is wanted");
-            let world = world.lock().unwrap_or_else(PoisonError::into_inner);
-            let (runtime, world) = &*world;
-            runtime.block_on(scenario(world));
+            stage.expect("an ignored test runs only when it is wanted").play(scenario);
             Ok(())
         };
-        Trial::test(*name, run).with_ignored_flag(true)
+        Trial::test(scenario.name, run).with_ignored_flag(true)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// As many as do not slow each other down on two cores.
+const SIDE_BY_SIDE: usize = 3;
+
+/// Where scenarios are played, each when the part of the world is free that it needs. Those that wait come in the order in
+/// which they began to.
+struct Stage {
+    runtime: Runtime,
+    world: RwLock<World>,
+    deployments: Mutex<()>,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    fn play(&self, scenario: &Scenario) {
+        self.runtime.block_on(async {
+            if scenario.part == Part::All {
+                return Self::play_in(&*self.world.write().await, scenario).await;
+            }
+            let world = self.world.read().await;
+            let _deployments = match scenario.part {
+                Part::Deployments => Some(self.deployments.lock().await),
+                _ => None,
+            };
+            Self::play_in(&world, scenario).await;
+        });
+    }
+
+    async fn play_in(world: &World, scenario: &Scenario) {
+        let began = Instant::now();
+        (scenario.run)(world).await;
+        table::add("in all", scenario.name, format!("{} s", began.elapsed().as_secs()));
+    }
 }
 
 /// Where the operator of this version is: `bin` and `crds`.

@@ -1,6 +1,6 @@
 //! A real node: kubelet and containerd in namespaces of their own (`init.sh`), on the bridge of the cluster.
 
-use super::machine;
+use super::{control_plane, machine};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) fn make_network() {
     ip("link add nodes address 02:00:00:00:00:01 type bridge");
     ip("link set nodes up");
     ip(&format!("addr add {BRIDGE}/24 dev nodes"));
-    ip(&format!("addr add {}/32 dev nodes", super::control_plane::IN_CLUSTER));
+    ip(&format!("addr add {}/32 dev nodes", control_plane::IN_CLUSTER));
     ip("addr add fd00:200::1/64 dev nodes nodad");
 }
 
@@ -47,18 +47,19 @@ impl Node {
         make_cgroups(&format!("{run}-{name}"));
         let log = File::options().create(true).append(true).open(own.join("init.log"));
         let log = log.expect("a log");
-        let first = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL", "--", "unshare", "--net", "--mount", "--pid", "--uts"])
             .args(["--fork", "--kill-child=KILL", "--mount-proc", "--", "bash"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/init.sh"))
             .args([name, &index.to_string()])
             .env("CA", authority)
-            .env("KUBELET", super::control_plane::binary("kubelet"))
+            .env("KUBELET", control_plane::binary("kubelet"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("setpriv and unshare are part of util-linux");
+            .stderr(log);
+        let first = control_plane::start_for_good(command);
+        let first = first.expect("setpriv and unshare are part of util-linux");
         let node = Self { name, address: format!("10.200.0.1{index}"), folder: own, first };
         node.connect(index);
         node

@@ -2,13 +2,18 @@
 
 use super::patience::eventually;
 use super::support::http::get;
-use super::world::SCRAPES;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 /// Where the receiver's API is: `objects/receiver.yaml`.
 const RECEIVER: &str = "http://10.200.0.11:9091";
+
+/// How agents write to it: what they have, each second instead of each fifth.
+pub(crate) fn remote_write() -> Value {
+    json!([{"url": format!("{RECEIVER}/api/v1/write"), "queueConfig": {"batchSendDeadline": "1s"}}])
+}
+
 /// How often everything is scraped.
 pub(crate) const INTERVAL: f64 = 2.0;
 /// The longest time between two samples that is none without samples: one scrape may be late by almost another.
@@ -89,6 +94,15 @@ pub(crate) async fn query_for(query: &str) -> Result<Value, String> {
     Ok(answer["data"]["result"].take())
 }
 
+/// Waits until no alert fires.
+pub(crate) async fn quiet() {
+    eventually("no alert fires", || async {
+        let firing = firing().await?;
+        if firing.is_empty() { Ok(()) } else { Err(format!("{firing:?}")) }
+    })
+    .await;
+}
+
 /// The value of the only series that an expression gives; `None` if there is none.
 pub(crate) async fn value_of(query: &str) -> Result<Option<f64>, String> {
     let results = query_for(query).await?;
@@ -102,7 +116,7 @@ pub(crate) async fn fired_since(time: f64) -> Result<Vec<Series>, String> {
 }
 
 /// The names of the alerts that fire.
-pub(crate) async fn firing() -> Result<BTreeSet<String>, String> {
+async fn firing() -> Result<BTreeSet<String>, String> {
     let answer = get(&format!("{RECEIVER}/api/v1/alerts")).await?;
     let answer: Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
     let alerts = answer["data"]["alerts"].as_array().ok_or("no alerts")?.iter();
@@ -125,11 +139,10 @@ pub(crate) fn gap(series: &[&Series], from: f64, to: f64) -> f64 {
     if longest <= PATIENCE { 0.0 } else { longest - INTERVAL }
 }
 
-/// Waits until what was scraped before that time, which may be to come, is there: agents send what they have every few
-/// seconds.
-pub(crate) async fn all_until(time: f64) {
+/// Waits until what a selector finds, and was scraped before that time, which may be to come, is there.
+pub(crate) async fn all_until(selector: &str, time: f64) {
     eventually("what was scraped until then has arrived", || async {
-        let mut live = live(SCRAPES).await?;
+        let mut live = live(selector).await?;
         live.retain(|series| series.times.iter().all(|at| *at < time));
         if live.is_empty() && now() > time { Ok(()) } else { Err(format!("{live:#?}")) }
     })
@@ -143,7 +156,7 @@ pub(crate) async fn longest_gap(
     (from, to): (f64, f64),
     target: impl Fn(&Series) -> Option<Labels>,
 ) -> f64 {
-    all_until(to).await;
+    all_until(selector, to).await;
     let all = since(selector, from).await.expect("the receiver answers");
     let mut targets: BTreeMap<Labels, Vec<&Series>> = BTreeMap::new();
     for series in &all {
@@ -155,13 +168,14 @@ pub(crate) async fn longest_gap(
     targets.values().map(|series| gap(series, from, to)).fold(0.0, f64::max)
 }
 
-/// Every sample since that time has come from whom its labels name. On the host's network Pods say the host's name.
-pub(crate) async fn labels_are_true(time: f64) {
+/// Every sample that a selector finds since that time has come from whom its labels name. On the host's network Pods say the
+/// host's name.
+pub(crate) async fn labels_are_true(selector: &str, time: f64) {
     let is_of_another = |series: &&Series| {
         let pod = series.label("pod");
         !pod.is_empty() && !pod.starts_with("host-") && series.label("self") != pod
     };
-    let scraped = since(SCRAPES, time).await.expect("the receiver answers");
+    let scraped = since(selector, time).await.expect("the receiver answers");
     let wrong: Vec<&Series> = scraped.iter().filter(is_of_another).collect();
     assert!(wrong.is_empty(), "scraped under another's labels: {wrong:#?}");
 }

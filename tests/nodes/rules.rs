@@ -13,6 +13,8 @@ const RULES: &str = include_str!("../../manifests/monitoring/rules.yaml");
 /// What the receiver is configured with. It scrapes one target itself: what stands for kube-state-metrics.
 pub(crate) fn of_receiver(state_metrics: &str) -> Value {
     let prometheus = json!({
+        // As docs/operations.md asks of a receiver: agent and complement may write the same series for a while.
+        "storage": {"tsdb": {"out_of_order_time_window": "10m"}},
         "global": {"evaluation_interval": "1s", "scrape_interval": "2s"},
         "rule_files": ["/etc/receiver/rules.yaml"],
         "scrape_configs": [{"job_name": "kube-state-metrics", "honor_labels": true,

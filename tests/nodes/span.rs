@@ -31,7 +31,7 @@ pub(crate) struct Span {
 impl Span {
     /// From then to then, which may be to come. What was scraped in it takes some seconds to arrive.
     pub(crate) async fn of(world: &World, from: f64, to: f64) -> Self {
-        received::all_until(to).await;
+        received::all_until(SCRAPES, to).await;
         let nodes = world.nodes_of_pods().await;
         let mut targets: BTreeMap<(&str, String), Target> = BTreeMap::new();
         for series in received::since(SCRAPES, from).await.expect("the receiver answers") {

@@ -12,18 +12,15 @@ use tokio::net::TcpListener;
 
 const PORT: u16 = 9102;
 
-/// Starts it, until this process ends. In a thread of its own: scenarios block theirs. Where it listens.
-pub(crate) fn start(kubeconfig: PathBuf) -> String {
+/// Starts it, until the runtime ends. Where it listens.
+pub(crate) async fn start(kubeconfig: PathBuf) -> String {
     let address = format!("{}:{PORT}", node::BRIDGE);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let listener = std::net::TcpListener::bind(&address).expect("nobody else has the port");
-    listener.set_nonblocking(true).expect("a socket can be");
-    std::thread::spawn(move || runtime.block_on(serve(listener, kubeconfig)));
+    let listener = TcpListener::bind(&address).await.expect("nobody else has the port");
+    tokio::spawn(serve(listener, kubeconfig));
     address
 }
 
-async fn serve(listener: std::net::TcpListener, kubeconfig: PathBuf) {
-    let listener = TcpListener::from_std(listener).expect("it does not block");
+async fn serve(listener: TcpListener, kubeconfig: PathBuf) {
     let source = Source::Kubeconfig { paths: vec![kubeconfig], context: None };
     let client = connect(&source).await.expect("a good kubeconfig");
     let mut metrics = String::new();

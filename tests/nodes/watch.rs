@@ -28,7 +28,7 @@ impl Watch {
 
     /// For each deployment and node, the longest time within a span for which one of its targets was not scraped.
     pub(crate) async fn gaps(&self, from: f64, to: f64) -> BTreeMap<(&str, &str), f64> {
-        received::all_until(to).await;
+        received::all_until(SCRAPES, to).await;
         let seen = received::since(SCRAPES, from).await.expect("the receiver answers");
         let mut gaps = BTreeMap::new();
         for (target, (deployment, node)) in &self.targets {

@@ -50,10 +50,12 @@ pub(crate) const A2: Deployment = Deployment {
 };
 pub(crate) const DEPLOYMENTS: [Deployment; 2] = [E, A2];
 
+/// The namespace whose agents are not theirs to scrape: those come and go beside them.
+pub(crate) const OTHERS: &str = "central";
 /// The complement of E.
 pub(crate) const COMPLEMENT: &str = "deployment/node-agent-complement";
-/// Of all exporters; see `images/exporter.c`.
-pub(crate) const SCRAPES: &str = "exporter_scrapes_total";
+/// Of all exporters, as both deployments scrape them; see `images/exporter.c`.
+pub(crate) const SCRAPES: &str = "exporter_scrapes_total{deployment=~'e|a2'}";
 
 /// Ends with its cluster.
 pub(crate) struct World {
@@ -96,7 +98,7 @@ impl World {
             .api
             .create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": named}))
             .await;
-        let state_metrics = state_metrics::start(cluster.plane.kubeconfig());
+        let state_metrics = state_metrics::start(cluster.plane.kubeconfig()).await;
         cluster.api.create(rules::of_receiver(&state_metrics)).await;
         cluster.apply("receiver.yaml");
         world.apply_all("one").await;
@@ -163,9 +165,11 @@ impl World {
         let overlay = self.cluster.plane.folder().join(format!("overlay-{name}"));
         std::fs::create_dir_all(&overlay).expect("a folder of ours");
         let agreed = json!([
-            {"op": "replace", "path": "/spec/remoteWrite",
-                "value": [{"url": "http://10.200.0.11:9091/api/v1/write"}]},
+            {"op": "replace", "path": "/spec/remoteWrite", "value": received::remote_write()},
             {"op": "replace", "path": "/spec/scrapeInterval", "value": "2s"},
+            {"op": "add", "path": "/spec/podMonitorNamespaceSelector",
+                "value": {"matchExpressions": [{"key": "kubernetes.io/metadata.name",
+                    "operator": "NotIn", "values": [OTHERS]}]}},
             {"op": "add", "path": "/spec/externalLabels",
                 "value": {"cluster": "one", "deployment": name}}]);
         let quick = ["--refresh-interval=2s", "--config-spread=2s"];

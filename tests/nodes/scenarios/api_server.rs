@@ -26,6 +26,8 @@ const PROMETHEUS: &str = "^/bin/prometheus ";
 
 pub(crate) async fn is_away_for_two_minutes(world: &World) {
     world.settles("before the outage").await;
+    received::quiet().await;
+    all_is_saved(world).await;
     let cluster = &world.cluster;
     let watch = Watch::begin(world).await;
     let ends = tokio::time::Instant::now() + AWAY;
@@ -73,6 +75,19 @@ pub(crate) async fn is_away_for_two_minutes(world: &World) {
     assert_eq!(names, BTreeSet::from([FAILING]), "{fired:#?}");
 
     world.settles("after the outage").await;
+}
+
+/// Changes something on each node, and waits until all sidecars have saved it, and with it what came before: a sidecar that
+/// starts again in an outage has nothing else.
+async fn all_is_saved(world: &World) {
+    let changed = received::now();
+    world.cluster.kubectl(&["-n", "shop", "label", "pods", "--all", "before=outage"]);
+    let written = "min(nodelocal_sd_state_written_timestamp_seconds{job='node-agent'})";
+    eventually("all sidecars have saved", || async {
+        let written = received::value_of(written).await?;
+        if written > Some(changed) { Ok(()) } else { Err(format!("{written:?}, not {changed}")) }
+    })
+    .await;
 }
 
 /// Kills the processes of a node with that command, and waits until as many others run.

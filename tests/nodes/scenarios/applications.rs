@@ -17,7 +17,7 @@ pub(crate) async fn roll_out(world: &World) {
     let done = received::now();
     world.settles("the new Pods are scraped, and the old ones are not").await;
     let to = received::now();
-    received::all_until(to).await;
+    received::all_until(SCRAPES, to).await;
 
     let series = received::since(SCRAPES, from).await.expect("the receiver answers");
     for deployment in DEPLOYMENTS {
@@ -51,5 +51,5 @@ pub(crate) async fn roll_out(world: &World) {
             ),
         );
     }
-    received::labels_are_true(from).await;
+    received::labels_are_true(SCRAPES, from).await;
 }

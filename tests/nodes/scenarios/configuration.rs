@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const MONITOR: &str = "/apis/monitoring.coreos.com/v1/namespaces/shop/servicemonitors";
 /// What the monitor `shop` finds.
-const JOBS: &str = "web|host|api|external";
+const JOBS: [&str; 4] = ["web", "host", "api", "external"];
 const HELD_UNTIL: &str = "nodelocal_sd_config_held_until_timestamp_seconds";
 const LAST_WRITE: &str = "nodelocal_sd_config_last_write_timestamp_seconds";
 /// Longer than a target takes to be scraped anew under other labels.
@@ -111,14 +111,16 @@ pub(super) async fn edit(world: &World, more: &Value) {
 /// Waits until all that the monitor `shop` finds is scraped with that label, or without it if the value is empty.
 /// For each deployment the seconds until the last target's first such sample.
 pub(super) async fn arrives(label: &str, value: &str, since: f64) -> BTreeMap<&'static str, f64> {
-    let selector = format!("{SCRAPES}{{job=~'{JOBS}'}}");
+    let found = |series: &Series| JOBS.contains(&series.label("job"));
     eventually(&format!("all samples have {label}={value:?}"), || async {
-        let live = received::live(&selector).await?;
+        let mut live = received::live(SCRAPES).await?;
+        live.retain(found);
         let other: Vec<&Series> = live.iter().filter(|of| of.label(label) != value).collect();
         if other.is_empty() && !live.is_empty() { Ok(()) } else { Err(format!("{other:#?}")) }
     })
     .await;
-    let series = received::since(&selector, since).await.expect("the receiver answers");
+    let mut series = received::since(SCRAPES, since).await.expect("the receiver answers");
+    series.retain(found);
     let seconds = DEPLOYMENTS.map(|deployment| {
         let with = series.iter().filter(|of| of.label(label) == value);
         let with = with.filter(|of| of.label("deployment") == deployment.name);

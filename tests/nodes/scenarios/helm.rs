@@ -22,7 +22,7 @@ pub(crate) async fn installs_upgrades_and_uninstalls(world: &World) {
     let before = objects(world);
     let mut values = json!({
         "image": {"repository": "registry.example/nodelocal-sd", "tag": "one"},
-        "remoteWrite": [{"url": "http://10.200.0.11:9091/api/v1/write"}],
+        "remoteWrite": received::remote_write(),
         "externalLabels": {"cluster": "one", "deployment": "helm"},
         "shadowSpec": {"scrapeInterval": "2s"},
         "monitors": {
@@ -122,17 +122,17 @@ async fn scraped(world: &World, with_complement: bool) -> Result<BTreeSet<Labels
     Ok(live.into_iter().map(|series| series.labels).collect())
 }
 
-/// What a release may leave behind: in its namespace, and what has none.
+/// What a release may leave behind: in its namespace, and what has none and is marked as a chart's (beside this, others
+/// make objects too).
 fn objects(world: &World) -> BTreeSet<String> {
     let of_namespace = "daemonsets,deployments,statefulsets,replicasets,pods,secrets,configmaps,services,serviceaccounts,\
         networkpolicies,podmonitors,prometheusrules,prometheusagents,roles,rolebindings,endpointslices";
-    let of_cluster =
-        "clusterroles,clusterrolebindings,flowschemas,prioritylevelconfigurations,namespaces";
+    let of_cluster = "clusterroles,clusterrolebindings,flowschemas,prioritylevelconfigurations";
     let get = |arguments: &[&str]| {
         let said = world.cluster.kubectl(&[&["get", "-o", "name"], arguments].concat());
         said.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let mut objects = BTreeSet::from_iter(get(&["-n", NAMESPACE, of_namespace]));
-    objects.extend(get(&[of_cluster]));
+    objects.extend(get(&["-l", "app.kubernetes.io/managed-by=Helm", of_cluster]));
     objects
 }

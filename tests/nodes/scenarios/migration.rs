@@ -7,7 +7,7 @@ use super::super::plan::{Printed, printed};
 use super::super::received::{self, INTERVAL, Labels, Series};
 use super::super::support::finals::active_at;
 use super::super::table;
-use super::super::world::World;
+use super::super::world::{OTHERS, World};
 use nodelocal_sd::migrate::Twice;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
-const NAMESPACE: &str = "central";
+const NAMESPACE: &str = OTHERS;
 /// What the old agent and the new ones write.
 const SERIES: &str = "exporter_scrapes_total{deployment='central'}";
 
@@ -45,7 +45,7 @@ pub(crate) async fn there_and_back(world: &World) {
             format!("{gap:.1} s in {:.0} s", to - from),
         );
     }
-    received::labels_are_true(from).await;
+    received::labels_are_true(SERIES, from).await;
     world.cluster.kubectl(&["delete", "namespace", NAMESPACE]);
 }
 
@@ -70,7 +70,7 @@ async fn prepare(world: &World) -> PathBuf {
         "serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": shop,
         "podMonitorSelector": {}, "podMonitorNamespaceSelector": shop,
         "externalLabels": {"cluster": "one", "deployment": "central"},
-        "remoteWrite": [{"url": "http://10.200.0.11:9091/api/v1/write"}],
+        "remoteWrite": received::remote_write(),
         "securityContext": {"runAsNonRoot": true, "runAsUser": 65534, "fsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"}}});
     api.create(old).await;
     let shell = world.cluster.plane.folder().join("migration");

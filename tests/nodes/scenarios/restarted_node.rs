@@ -5,7 +5,7 @@ use super::super::patience::eventually;
 use super::super::received;
 use super::super::support::http::get;
 use super::super::table;
-use super::super::world::{DEPLOYMENTS, E, World};
+use super::super::world::{DEPLOYMENTS, E, SCRAPES, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,13 +20,13 @@ pub(crate) async fn serves_nothing_of_before(world: &World) {
     let began = received::now();
     let before = addresses(world).await;
     let old = before.iter().find(|(name, _)| name.starts_with("shop/batch-")).expect("one on each");
-    let folder = cluster.node("node-b", |node| node.folder().join("lib/cni/networks/pods"));
+    let folder = cluster.node("node-c", |node| node.folder().join("lib/cni/networks/pods"));
 
-    cluster.kill("node-b");
+    cluster.kill("node-c");
     hand_out_anew(&folder, before.values().flatten());
-    cluster.add("node-b");
+    cluster.add("node-c");
     let added = received::now();
-    cluster.node("node-b", |node| node.ip(&format!("rule add {PODS_TO_API_SERVER}")));
+    cluster.node("node-c", |node| node.ip(&format!("rule add {PODS_TO_API_SERVER}")));
     for (pod, old) in &before {
         eventually(&format!("{pod} has new addresses"), || async {
             match addresses(world).await.get(pod) {
@@ -49,7 +49,7 @@ pub(crate) async fn serves_nothing_of_before(world: &World) {
         let questions = asked(address, 1.0).await;
         asked(address, questions + 20.0).await; // for each job, since the other Pod is there
     }
-    received::labels_are_true(began).await;
+    received::labels_are_true(SCRAPES, began).await;
     for (deployment, pod, address) in &agents {
         let active =
             get(&format!("http://{address}:9090/api/v1/targets?state=active")).await.unwrap();
@@ -63,7 +63,7 @@ pub(crate) async fn serves_nothing_of_before(world: &World) {
         assert_eq!(refused, *deployment == E, "{pod}: {log}");
     }
 
-    cluster.node("node-b", |node| node.ip(&format!("rule del {PODS_TO_API_SERVER}")));
+    cluster.node("node-c", |node| node.ip(&format!("rule del {PODS_TO_API_SERVER}")));
     let reached = received::now();
     cluster.api.delete("/api/v1/namespaces/shop/pods/another").await;
     world.settles("after the node has started again").await;
@@ -73,12 +73,12 @@ pub(crate) async fn serves_nothing_of_before(world: &World) {
         format!("{:.1} s", received::now() - reached),
     );
     table::add("node restarted: in all", "both", format!("{:.1} s", received::now() - added));
-    received::labels_are_true(began).await;
+    received::labels_are_true(SCRAPES, began).await;
 }
 
-/// Of the Pods of node-b with a network of their own: their addresses, by NAMESPACE/NAME.
+/// Of the Pods of node-c with a network of their own: their addresses, by NAMESPACE/NAME.
 async fn addresses(world: &World) -> BTreeMap<String, Vec<String>> {
-    let path = "/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-b";
+    let path = "/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-c";
     let list = world.cluster.api.get(path).await;
     let pods = list["items"].as_array().expect("a list").iter();
     let own = pods.filter(|pod| pod["spec"]["hostNetwork"] != true);
@@ -112,7 +112,7 @@ async fn another_gets(world: &World, folder: &Path, addresses: &[String]) {
         .api
         .create(json!({"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": "another", "namespace": "shop"},
-            "spec": {"nodeName": "node-b", "terminationGracePeriodSeconds": 1, "containers": [
+            "spec": {"nodeName": "node-c", "terminationGracePeriodSeconds": 1, "containers": [
                 {"name": "exporter", "image": "test.local/exporter:1", "args": ["9100"]}]}}))
         .await;
     eventually("another Pod has the address", || async {
