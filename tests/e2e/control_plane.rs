@@ -271,21 +271,21 @@ impl ControlPlane {
 
     fn run_kubectl(&self, arguments: &[&str]) -> Output {
         let mut kubectl = Command::new(binary("kubectl"));
+        kubectl.env("KUBECACHEDIR", self.kubectl_cache()); // by default in the user's home
         kubectl.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments);
         kubectl.output().expect("kubectl can be started")
     }
 
+    /// What kubectl's variable `KUBECACHEDIR` should say.
+    pub(crate) fn kubectl_cache(&self) -> PathBuf {
+        self.folder.path().join("kubectl-cache")
+    }
+
     /// `/readyz` says yes to everybody only after RBAC is there; kubectl asks as the administrator.
     fn wait_ready(&self) {
-        let kubectl = binary("kubectl");
         let mut looks = 0;
         loop {
-            let output = Command::new(&kubectl)
-                .arg("--kubeconfig")
-                .arg(self.kubeconfig())
-                .args(["get", "--raw", "/readyz"])
-                .output()
-                .expect("kubectl can be started");
+            let output = self.run_kubectl(&["get", "--raw", "/readyz"]);
             if output.status.success() {
                 return;
             }

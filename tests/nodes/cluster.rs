@@ -103,6 +103,22 @@ impl Cluster {
         let mut list = self.api.get(&path).await;
         serde_json::from_value(list["items"].take()).expect("a list")
     }
+
+    /// Of these, those that nobody has deleted.
+    pub(crate) async fn staying_pods(&self, namespace: &str, selector: &str) -> Vec<Value> {
+        let mut pods = self.pods(namespace, selector).await;
+        pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        pods
+    }
+
+    /// Runs a Pod, and waits until it is ready.
+    pub(crate) async fn run_a_pod(&self) {
+        eventually("a Pod can be made", || async {
+            self.plane.try_kubectl(&["run", "one", "--image=test.local/pause:1"])
+        })
+        .await;
+        self.kubectl(&["wait", "pod/one", "--for=condition=Ready", "--timeout=120s"]);
+    }
 }
 
 /// Whether a node or Pod says that it is ready; `None` if it says nothing.

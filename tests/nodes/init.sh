@@ -1,7 +1,7 @@
 # The first process of a node, in namespaces of its own for network, mounts, pids and host name: when it ends, so do
 # kubelet, containerd, all containers and all mounts. Its paths are those of a real node.
 #
-#   bash init.sh NAME INDEX     with RUN, FOLDER, IMAGES and KUBELET in the environment
+#   bash init.sh NAME INDEX     with RUN, FOLDER, IMAGES, KUBELET and CA in the environment
 #
 # NODE/hold: while this file is there, the kubelet is not started again.
 set -eu

@@ -1,6 +1,8 @@
 //! The machine that the nodes run on: what it must have, how a run is kept apart from it, and what shows that
 //! nothing is left of one.
 
+use regex_lite::Regex;
+use rustix::process::{Resource, getrlimit};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -12,7 +14,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 const RUN: &str = "RUN";
 /// Its folder.
 const FOLDER: &str = "FOLDER";
-/// A run that prints this has nodes; see [`Run::killed_at`].
+/// A run that prints this has nodes; see [`Run::killed_when_up`].
 pub(crate) const UP: &str = "the nodes are up";
 
 /// The controllers that a kubelet asks for. Each must be a hierarchy of its own, as in cgroup v1.
@@ -21,6 +23,11 @@ const CONTROLLERS: [&str; 9] =
 const PROGRAMS: [&str; 9] =
     ["bash", "containerd", "ctr", "ip", "nsenter", "runc", "setpriv", "sysctl", "unshare"];
 const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
+
+/// For all scenarios at once; `security.rs` opens most.
+const FILES: u64 = 4096;
+/// In the names of cgroups and folders that kubelets, containerd and kubectl make.
+const MADE_BY_NODES: [&str; 6] = ["cni", "containerd", "kube", "netns", "pods", "runc"];
 
 /// What this machine lacks for nodes of its own, a line each.
 pub(crate) fn lacks() -> Vec<String> {
@@ -45,6 +52,10 @@ pub(crate) fn lacks() -> Vec<String> {
         if !file.exists() {
             lacks.push(format!("{}: apt-get install containernetworking-plugins", file.display()));
         }
+    }
+    let files = getrlimit(Resource::Nofile).current;
+    if files.is_some_and(|files| files < FILES) {
+        lacks.push(format!("{FILES} open files at once, which ulimit -n would allow: a burst"));
     }
     lacks
 }
@@ -148,7 +159,9 @@ pub(crate) fn state() -> BTreeSet<String> {
     add("mount", &std::fs::read_to_string("/proc/self/mounts").expect("proc is mounted"));
     add("link", &says("ip", &["-brief", "link"]));
     add("route", &says("ip", &["route"]));
-    add("route", &says("ip", &["-6", "route"]));
+    let routes = says("ip", &["-6", "route"]);
+    // Those that a router has told count down.
+    add("route", &Regex::new(r" expires \d+sec").expect("a good regex").replace_all(&routes, ""));
     add("network namespace", &says("ip", &["netns"]));
     add("cgroup", &says("find", &["/sys/fs/cgroup", "-mindepth", "1", "-type", "d"]));
     for parameter in [
@@ -162,15 +175,17 @@ pub(crate) fn state() -> BTreeSet<String> {
     ] {
         add("parameter", &says("sysctl", &[parameter]));
     }
-    for folder in ["/var/lib", "/var/log", "/run", "/etc", "/usr/libexec", "/opt"] {
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
+    for folder in ["/var/lib", "/var/log", "/run", "/etc", "/usr/libexec", "/opt", &home] {
         add("folder", &says("find", &[folder, "-mindepth", "1", "-maxdepth", "1"]));
     }
-    // Of cgroups those that a kubelet or we have made: other programs' groups come and go.
+    // Of cgroups and folders those that nodes or we make: those of other programs come and go.
     let ours = format!("/nodelocal-sd-{}-", std::process::id());
     state.retain(|line| {
         let of_another = line.contains("/nodelocal-sd-") && !line.contains(&ours);
-        let of_nodes = line.contains(&ours) || line.contains("/kubepods");
-        !of_another && (of_nodes || !line.starts_with("cgroup: "))
+        let of_nodes = MADE_BY_NODES.iter().any(|name| line.contains(name)) || line.contains(&ours);
+        let many = line.starts_with("cgroup: ") || line.starts_with("folder: ");
+        !of_another && (of_nodes || !many)
     });
     state
 }

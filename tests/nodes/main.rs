@@ -5,7 +5,8 @@
 //! `cargo test` leaves them out. Everything happens in namespaces that end with the run, however it ends
 //! (`machine.rs`); before and after, and after a run that was killed, what the machine has is compared.
 //!
-//! The scenarios share a cluster: one that breaks something puts it back, and none goes on beside it that would mind.
+//! The scenarios share a cluster: one that breaks something puts it back, and none goes on beside it that
+//! would mind.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 #![expect(clippy::print_stdout, reason = "a harness of its own")]
@@ -60,8 +61,9 @@ fn main() -> ExitCode {
         let threads = &mut tokio::runtime::Builder::new_multi_thread();
         let runtime = threads.worker_threads(1).enable_all().build().unwrap();
         let cluster = runtime.block_on(Cluster::start());
-        println!("{}", machine::UP);
         if is_argument(ONLY_NODES) {
+            runtime.block_on(cluster.run_a_pod());
+            println!("{}", machine::UP);
             park();
         }
         let world = runtime.block_on(World::install(cluster));
@@ -102,7 +104,7 @@ fn main() -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The filter by which a run is told to have nodes and nothing else.
+/// The filter by which a run is told to have nodes with a Pod and nothing else.
 const ONLY_NODES: &str = "only-nodes";
 /// The filter for who wants to look around: all is installed, and stays until it is killed.
 const ONLY_WORLD: &str = "only-world";
@@ -120,7 +122,7 @@ fn park() -> ! {
 
 /// Runs the scenarios, or lists them if there is no world.
 fn run(mut arguments: Arguments, world: Option<(Runtime, World)>) -> ExitCode {
-    arguments.test_threads = Some(SIDE_BY_SIDE);
+    arguments.test_threads = arguments.test_threads.or(Some(SIDE_BY_SIDE));
     let stage = world.map(|(runtime, world)| {
         Arc::new(Stage { runtime, world: RwLock::new(world), deployments: Mutex::default() })
     });

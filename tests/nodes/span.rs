@@ -5,11 +5,14 @@ use super::world::{DEPLOYMENTS, Deployment, SCRAPES, World};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Instead of the node's name, of what is on none.
+pub(crate) const NO_NODE: &str = "no node";
+
 /// One target of one deployment.
 #[derive(Debug)]
 struct Target {
     deployment: &'static str,
-    /// The node that it is on; "no node" for what is on none.
+    /// The node that it is on, or [`NO_NODE`].
     node: String,
     name: String,
     /// One after the other, if its labels have changed.
@@ -40,7 +43,7 @@ impl Span {
             let name = World::line(&series);
             let new = || Target {
                 deployment,
-                node: nodes.get(series.label("pod")).map_or("no node", String::as_str).to_owned(),
+                node: nodes.get(series.label("pod")).map_or(NO_NODE, String::as_str).to_owned(),
                 name: name.clone(),
                 series: Vec::new(),
             };
@@ -70,11 +73,12 @@ impl Span {
         self.nothing_twice();
     }
 
-    /// No target is scraped by two at once.
+    /// No target is scraped by two at once; but a complement that is replaced goes on until the new one is ready.
     pub(crate) fn nothing_twice(&self) {
         const SPARE: f64 = 4.0; // who takes over, or begins anew, does so at a moment of its own
-        let most = (self.to - self.from) / INTERVAL + SPARE;
-        for Target { name, series, .. } in &self.targets {
+        let once = (self.to - self.from) / INTERVAL;
+        for Target { name, node, series, .. } in &self.targets {
+            let most = if node == NO_NODE { 1.5 * once } else { once } + SPARE;
             let times = series.iter().flat_map(|series| &series.times);
             let samples = times.filter(|at| (self.from..self.to).contains(*at)).map(|_| 1.0);
             let samples: f64 = samples.sum();

@@ -2,13 +2,14 @@
 //! never scraped again. (`span.rs` sees what came, too, and whether it has changed.)
 
 use super::received::{self, Series};
+use super::span::NO_NODE;
 use super::world::{SCRAPES, World};
 use std::collections::BTreeMap;
 
 /// The targets of a world that had settled.
 pub(crate) struct Watch {
     pub(crate) from: f64,
-    /// Of each target the deployment and the node, which is "no node" for one that belongs to none.
+    /// Of each target the deployment and the node, or [`NO_NODE`].
     targets: BTreeMap<String, (String, String)>,
 }
 
@@ -19,7 +20,7 @@ impl Watch {
         let nodes = world.nodes_of_pods().await;
         let live = received::live(SCRAPES).await.expect("the receiver answers");
         let place = |series: &Series| {
-            let node = nodes.get(series.label("pod")).map_or("no node", String::as_str);
+            let node = nodes.get(series.label("pod")).map_or(NO_NODE, String::as_str);
             (series.label("deployment").to_owned(), node.to_owned())
         };
         let targets = live.iter().map(|series| (World::line(series), place(series))).collect();

@@ -119,16 +119,15 @@ impl World {
     /// Applies both deployments with the sidecar's image of that tag, and waits until they have rolled out.
     pub(crate) async fn apply_all(&self, tag: &str) {
         for deployment in DEPLOYMENTS {
-            self.apply(deployment, tag, &[]);
+            self.apply(deployment, tag);
         }
         for deployment in DEPLOYMENTS {
             self.rolled_out(deployment).await;
         }
     }
 
-    /// Applies one deployment, with more arguments for the nodes' sidecars.
-    pub(crate) fn apply(&self, deployment: Deployment, tag: &str, arguments: &[&str]) {
-        let overlay = self.overlay(deployment, tag, arguments);
+    fn apply(&self, deployment: Deployment, tag: &str) {
+        let overlay = self.overlay(deployment, tag);
         let overlay = overlay.to_str().expect("UTF-8");
         self.cluster.kubectl(&["apply", "-k", overlay, "--server-side", "--force-conflicts"]);
     }
@@ -153,14 +152,12 @@ impl World {
 
     /// The Pods of its agents; the complement's is not among them.
     pub(crate) async fn agents(&self, deployment: Deployment) -> Vec<Value> {
-        let mut pods = self.cluster.pods(deployment.namespace, deployment.selector).await;
-        pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-        pods
+        self.cluster.staying_pods(deployment.namespace, deployment.selector).await
     }
 
     /// A kustomization of that deployment for this cluster. What is changed is what a user would (the receiver, the
     /// interval, external labels, the image) and what would otherwise take minutes.
-    fn overlay(&self, deployment: Deployment, tag: &str, arguments: &[&str]) -> PathBuf {
+    fn overlay(&self, deployment: Deployment, tag: &str) -> PathBuf {
         let Deployment { name, namespace, base, sidecar: [kind, object, path], .. } = deployment;
         let overlay = self.cluster.plane.folder().join(format!("overlay-{name}"));
         std::fs::create_dir_all(&overlay).expect("a folder of ours");
@@ -173,14 +170,14 @@ impl World {
             {"op": "add", "path": "/spec/externalLabels",
                 "value": {"cluster": "one", "deployment": name}}]);
         let quick = ["--refresh-interval=2s", "--config-spread=2s"];
-        let add = |path: &str, arguments: &[&str]| -> Vec<Value> {
+        let quick_at = |path: &str| -> Vec<Value> {
             let path = format!("{path}/args/-");
             let add = |value: &&str| json!({"op": "add", "path": path, "value": value});
-            arguments.iter().map(add).collect()
+            quick.iter().map(add).collect()
         };
         // A rollout waits so long for each node.
         let soon = json!({"op": "replace", "path": "/spec/minReadySeconds", "value": 2});
-        let mut of_sidecar = add(path, &[&quick[..], arguments].concat());
+        let mut of_sidecar = quick_at(path);
         of_sidecar.push(soon.clone());
         let mut patches = vec![
             json!({"target": {"kind": "PrometheusAgent"}, "patch": agreed.to_string()}),
@@ -199,7 +196,7 @@ impl World {
         patches
             .push(json!({"target": {"kind": "PodMonitor"}, "patch": Value::from(few).to_string()}));
         if deployment == E {
-            let mut of_complement = add("/spec/template/spec/initContainers/0", &quick);
+            let mut of_complement = quick_at("/spec/template/spec/initContainers/0");
             of_complement.push(soon);
             patches.push(json!({"target": {"kind": "Deployment"},
                 "patch": Value::from(of_complement).to_string()}));

@@ -5,7 +5,7 @@ use super::super::process::{Process, status_of};
 use super::super::received::{self, Labels, Series};
 use super::super::span::{Gaps, Span};
 use super::super::table;
-use super::super::world::{DEPLOYMENTS, Deployment, E, World};
+use super::super::world::{DEPLOYMENTS, Deployment, E, SCRAPES, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -75,18 +75,30 @@ pub(crate) async fn parts_die(world: &World) {
     same_as(&before).await;
 }
 
-/// The operator is deleted, and a monitor edited while it is away: nothing happens to the agents, and the change
-/// comes as soon as it is back.
+/// A monitor is edited while there is no operator: nothing happens to the agents, and the change comes when it is back.
 pub(crate) async fn operator_dies(world: &World) {
     let agents = generations_and_pods(world).await;
     let from = received::now();
-    let operator = ["-n", E.namespace, "delete", "pod", "--wait=false", "-l"];
-    let operator = [&operator[..], &["app.kubernetes.io/name=prometheus-operator"]].concat();
-    world.cluster.kubectl(&operator);
+    let operators = |replicas: &str| {
+        let scale = ["-n", E.namespace, "scale", "deployment/prometheus-operator", replicas];
+        world.cluster.kubectl(&scale);
+    };
+    operators("--replicas=0");
+    let selector = "app.kubernetes.io/name=prometheus-operator";
+    eventually("the operator is gone", || async {
+        let left = world.cluster.pods(E.namespace, selector).await;
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:#?}")) }
+    })
+    .await;
     let relabeling = json!([{"targetLabel": "edited", "replacement": "while it was away"}]);
     super::configuration::edit(world, &json!({"relabelings": relabeling})).await;
-    let arrived = super::configuration::arrives("edited", "while it was away", from).await;
+    let back = received::now();
+    operators("--replicas=1");
+    let arrived = super::configuration::arrives("edited", "while it was away", back).await;
     let to = received::now();
+    let mut early = received::since(SCRAPES, from).await.expect("the receiver answers");
+    early.retain(|series| !series.label("edited").is_empty() && series.times[0] < back);
+    assert!(early.is_empty(), "who has told the agents? {early:#?}");
     world.cluster.rolled_out(E.namespace, "deployment/prometheus-operator");
     super::configuration::edit(world, &json!({})).await;
     super::configuration::arrives("edited", "", to).await;
@@ -97,7 +109,7 @@ pub(crate) async fn operator_dies(world: &World) {
         let gaps = span.gaps(deployment);
         let seen = format!("{:.1} s; without samples: {gaps}", arrived[deployment.name]);
         table::add(
-            "operator deleted and a monitor edited: to its new label",
+            "operator back, and a monitor was edited meanwhile: to its new label",
             deployment.name,
             seen,
         );

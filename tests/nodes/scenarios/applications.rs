@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// More than this is no machine that is busy.
 const PATIENCE: f64 = 10.0 * INTERVAL;
 
-/// While the Deployment `api` is replaced, each of its Pods is scraped in the time that it is ready, what stays goes on
-/// being scraped, and nothing under the labels of another.
+/// While the Deployment `api` is replaced, each of its new Pods comes to be scraped, what stays goes on being scraped, and
+/// nothing is under the labels of another.
 pub(crate) async fn roll_out(world: &World) {
     let from = received::now();
     world.cluster.kubectl(&["-n", "shop", "rollout", "restart", "deployment/api"]);

@@ -67,7 +67,7 @@ pub(crate) async fn monitors_and_credentials_change(world: &World) {
 /// The edit of a selector by which most targets would go is held, and nothing is lost until it is taken back.
 pub(crate) async fn an_edit_that_takes_most_is_held(world: &World) {
     const A_WHILE: f64 = 6.0; // three scrapes
-    let written = each_agents(LAST_WRITE).await;
+    let written = each_agents(world, LAST_WRITE).await;
     let agents = names(world).await;
     let from = received::now();
     select(world, &json!({"matchLabels": {"nobody": "has-this"}})).await;
@@ -96,7 +96,7 @@ pub(crate) async fn an_edit_that_takes_most_is_held(world: &World) {
         );
         gaps.below(A_WHILE, "an edit that is held");
     }
-    let now = each_agents(LAST_WRITE).await;
+    let now = each_agents(world, LAST_WRITE).await;
     assert_eq!(now, written, "an agent was given what was taken back");
 }
 
@@ -164,8 +164,14 @@ fn name_of(pod: &Value) -> String {
 }
 
 /// What each agent's sidecar says of itself, by the Pod's name.
-async fn each_agents(metric: &str) -> BTreeMap<String, f64> {
-    eventually(metric, || try_each_agents(metric)).await
+async fn each_agents(world: &World, metric: &str) -> BTreeMap<String, f64> {
+    let names = names(world).await;
+    eventually(metric, || async {
+        let mut values = try_each_agents(metric).await?;
+        values.retain(|name, _| names.contains(name));
+        if values.len() == names.len() { Ok(values) } else { Err(format!("{values:?}")) }
+    })
+    .await
 }
 
 async fn try_each_agents(metric: &str) -> Result<BTreeMap<String, f64>, String> {

@@ -2,6 +2,7 @@
 
 use super::super::patience::eventually;
 use super::super::received::{self, INTERVAL, Labels, Series};
+use super::super::support::http::get;
 use super::super::table;
 use super::super::world::World;
 use serde_json::{Value, json};
@@ -19,6 +20,12 @@ pub(crate) async fn installs_upgrades_and_uninstalls(world: &World) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": NAMESPACE, "labels": restricted}});
     world.cluster.api.create(namespace).await;
+    eventually("the namespace has what each has", || async {
+        let of_all =
+            ["-n", NAMESPACE, "get", "serviceaccount/default", "configmap/kube-root-ca.crt"];
+        world.cluster.plane.try_kubectl(&of_all)
+    })
+    .await;
     let before = objects(world);
     let mut values = json!({
         "image": {"repository": "registry.example/nodelocal-sd", "tag": "one"},
@@ -41,6 +48,13 @@ pub(crate) async fn installs_upgrades_and_uninstalls(world: &World) {
     let pods = pods(world).await;
     values["shadowSpec"]["enforcedLabelLimit"] = json!(60);
     upgrade(world, &values);
+    for ip in texts(&agents(world).await, "/status/podIP") {
+        eventually("the agents have what was changed", || async {
+            let has = get(&format!("http://{ip}:9090/api/v1/status/config")).await?;
+            if has.contains("label_limit: 60") { Ok(()) } else { Err(has) }
+        })
+        .await;
+    }
     assert_eq!(self::pods(world).await, pods, "Pods were replaced");
 
     values["complement"] = json!({"enabled": true});
@@ -81,7 +95,7 @@ fn upgrade(world: &World, values: &Value) {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/nodelocal-sd");
     let [file, chart] = [&file, &chart].map(|path| path.to_str().expect("UTF-8"));
     let release = ["upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE];
-    helm(world, &[&release[..], &["--values", file, "--wait", "--timeout", "2m"]].concat());
+    helm(world, &[&release[..], &["--values", file, "--wait", "--timeout", "5m"]].concat());
 }
 
 fn helm(world: &World, arguments: &[&str]) {
@@ -96,11 +110,19 @@ fn helm(world: &World, arguments: &[&str]) {
     assert!(output.status.success(), "helm {arguments:?}: {said}");
 }
 
-/// The agents on the nodes.
+/// The names of the agents' Pods on the nodes.
 async fn pods(world: &World) -> BTreeSet<String> {
-    let mut pods = world.cluster.pods(NAMESPACE, "app.kubernetes.io/name=node-agent").await;
-    pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-    pods.iter().map(|pod| pod["metadata"]["name"].to_string()).collect()
+    texts(&agents(world).await, "/metadata/name")
+}
+
+async fn agents(world: &World) -> Vec<Value> {
+    world.cluster.staying_pods(NAMESPACE, "app.kubernetes.io/name=node-agent").await
+}
+
+/// What each of these has at that place.
+fn texts(objects: &[Value], place: &str) -> BTreeSet<String> {
+    let text = |object: &Value| object.pointer(place).and_then(Value::as_str).map(str::to_owned);
+    objects.iter().map(|object| text(object).expect("each has one")).collect()
 }
 
 /// The live series of the release, if they are those of all nodes, or also those of none.

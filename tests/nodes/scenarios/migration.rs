@@ -5,11 +5,11 @@ use super::super::control_plane::binary;
 use super::super::patience::eventually;
 use super::super::plan::{Printed, printed};
 use super::super::received::{self, INTERVAL, Labels, Series};
-use super::super::support::finals::active_at;
+use super::super::support::http::get;
 use super::super::table;
 use super::super::world::{OTHERS, World};
 use nodelocal_sd::migrate::Twice;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -89,6 +89,7 @@ fn run(world: &World, shell: &PathBuf, command: &str) -> String {
         .current_dir(shell)
         .env("PATH", format!("{}:{path}", shell.join("bin").display()))
         .env("KUBECONFIG", world.cluster.plane.kubeconfig())
+        .env("KUBECACHEDIR", world.cluster.plane.kubectl_cache())
         .output()
         .expect("a shell");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -120,9 +121,8 @@ async fn follow(world: &World, shell: &PathBuf, steps: &[Printed]) {
     }
 }
 
-/// Whether each target of a node, and each of none, is scraped with success by so many agents; the time.
-async fn all_scraped(world: &World, nodes: usize, rest: usize) -> Result<f64, String> {
-    let time = received::now();
+/// Whether each target of a node, and each of none, is scraped with success by so many agents.
+async fn all_scraped(world: &World, nodes: usize, rest: usize) -> Result<(), String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for pod in world.cluster.pods(NAMESPACE, "").await {
         let ip = pod["status"]["podIP"].as_str().unwrap_or_default();
@@ -132,9 +132,13 @@ async fn all_scraped(world: &World, nodes: usize, rest: usize) -> Result<f64, St
         if !runs || !ready {
             continue;
         }
-        for target in active_at(&format!("http://{ip}:9090")).await {
-            if target.labels.get("namespace").is_some_and(|of| of == "shop") {
-                *counts.entry(target.labels["instance"].clone()).or_default() += 1;
+        let targets = get(&format!("http://{ip}:9090/api/v1/targets?state=active")).await?;
+        let targets: Value = serde_json::from_str(&targets).map_err(|error| error.to_string())?;
+        for target in targets["data"]["activeTargets"].as_array().into_iter().flatten() {
+            let labels = &target["labels"];
+            if labels["namespace"] == "shop" && target["health"] == "up" {
+                let instance = labels["instance"].as_str().expect("each target has one");
+                *counts.entry(instance.to_owned()).or_default() += 1;
             }
         }
     }
@@ -149,7 +153,7 @@ async fn all_scraped(world: &World, nodes: usize, rest: usize) -> Result<f64, St
             Some((instance, times))
         })
         .collect();
-    if counts == expected { Ok(time) } else { Err(format!("{counts:?} instead of {expected:?}")) }
+    if counts == expected { Ok(()) } else { Err(format!("{counts:?} instead of {expected:?}")) }
 }
 
 /// The series that are live, if each target has one.

@@ -14,7 +14,7 @@ mod security;
 use super::world::World;
 use std::pin::Pin;
 
-/// A scenario, on a world that is as it was installed.
+/// A scenario, on a world that is as it was installed, but for the image of the sidecars.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) part: Part,

@@ -2,6 +2,9 @@
 //! that cannot be written, and a memory limit that holds under a burst.
 
 use super::super::machine;
+use super::super::patience::eventually;
+use super::super::process::status_of;
+use super::super::support::http::get;
 use super::super::table;
 use super::super::world::{DEPLOYMENTS, Deployment, World};
 use serde_json::{Value, json};
@@ -119,7 +122,7 @@ pub(crate) async fn memory_stays_below_the_limit(world: &World) {
             clients.push(client);
         }
         let url = format!("http://{ip}:{ADMIN}/metrics");
-        super::super::support::http::get(&url).await.expect("it answers during the burst");
+        eventually("it answers during the burst", || get(&url)).await;
         drop(clients);
 
         let peak = number("memory.max_usage_in_bytes");
@@ -141,6 +144,5 @@ pub(crate) async fn memory_stays_below_the_limit(world: &World) {
 }
 
 fn sidecar_of(agent: &Value) -> &Value {
-    let containers = agent["status"]["initContainerStatuses"].as_array().expect("some");
-    containers.iter().find(|container| container["name"] == "nodelocal-sd").expect("it is one")
+    status_of(agent, "nodelocal-sd").expect("it runs")
 }
