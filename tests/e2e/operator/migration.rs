@@ -142,6 +142,7 @@ impl World {
             .current_dir(self.shell.path())
             .env("PATH", format!("{}:{path}", self.shell.path().join("bin").display()))
             .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("KUBECACHEDIR", self.plane.kubectl_cache())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
