@@ -3,7 +3,7 @@
 use super::patience::eventually;
 use super::support::http::get;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Where the receiver's API is: `objects/receiver.yaml`.
@@ -94,11 +94,13 @@ pub(crate) async fn query_for(query: &str) -> Result<Value, String> {
     Ok(answer["data"]["result"].take())
 }
 
-/// Waits until no alert fires.
+/// Waits until no alert fires, nor is about to: one that is pending may fire for what was before.
 pub(crate) async fn quiet() {
-    eventually("no alert fires", || async {
-        let firing = firing().await?;
-        if firing.is_empty() { Ok(()) } else { Err(format!("{firing:?}")) }
+    eventually("no alert is pending or fires", || async {
+        let answer = get(&format!("{RECEIVER}/api/v1/alerts")).await?;
+        let answer: Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+        let alerts = answer["data"]["alerts"].as_array().ok_or("no alerts")?;
+        if alerts.is_empty() { Ok(()) } else { Err(format!("{alerts:#?}")) }
     })
     .await;
 }
@@ -113,18 +115,6 @@ pub(crate) async fn value_of(query: &str) -> Result<Option<f64>, String> {
 /// The alerts that have fired since that time, and the times at which they did.
 pub(crate) async fn fired_since(time: f64) -> Result<Vec<Series>, String> {
     since(r#"ALERTS{alertstate="firing"}"#, time).await
-}
-
-/// The names of the alerts that fire.
-async fn firing() -> Result<BTreeSet<String>, String> {
-    let answer = get(&format!("{RECEIVER}/api/v1/alerts")).await?;
-    let answer: Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
-    let alerts = answer["data"]["alerts"].as_array().ok_or("no alerts")?.iter();
-    let firing = alerts.filter(|alert| alert["state"] == "firing");
-    Ok(firing
-        .filter_map(|alert| alert["labels"]["alertname"].as_str())
-        .map(str::to_owned)
-        .collect())
 }
 
 /// The longest time without a sample of a target within a span, in seconds beyond what is usual; 0 if there was none. Of

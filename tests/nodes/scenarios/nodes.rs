@@ -97,7 +97,7 @@ pub(crate) async fn one_is_dead_and_the_kubelet_of_another_is_away(world: &World
     world.settles("after nodes have failed").await;
     row("node starts again: all of its targets are scraped", "both", received::now() - back);
     received::quiet().await;
-    row("node starts again: the alert ends", "both", received::now() - back);
+    row("node starts again: no alert is left", "both", received::now() - back);
     cluster.kubectl(&["-n", E.namespace, "rollout", "undo", COMPLEMENT]);
     cluster.rolled_out(E.namespace, COMPLEMENT);
     world.settles("with the complement as it was").await;
