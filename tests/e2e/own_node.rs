@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 /// The node, the namespace and the account.
 const OWN: &str = "own-node";
@@ -85,26 +86,27 @@ pub(crate) fn is_enforced_by_the_server(plane: &ControlPlane) {
             let path = "pods?fieldSelector=spec.nodeName%3Down-node";
             world.grant(role, path, is_own_node_only, 200).await;
             world.grant(role, path, !is_own_node_only, 403).await;
-            let before = sidecar.requests();
-            // The API server remembers for some seconds for what it has let somebody impersonate. What is read again
-            // within them goes on as it was, and is cut once more.
+            let right = [Some(is_own_node_only); 2];
             let mut cuts = 0;
-            while sidecar.as_node() != [Some(is_own_node_only); 2] {
-                assert!(cuts < 4, "{:?}, not {is_own_node_only}", sidecar.as_node());
+            // One cut should do. Often one of the two is still let in as it was, as if the API server remembered for some
+            // seconds for what it has let somebody impersonate; that is not proven.
+            while sidecar.as_node() != right {
                 cuts += 1;
+                assert!(cuts <= 4, "{:?}, not {right:?}", sidecar.as_node());
+                let before = sidecar.requests();
                 world.proxy.cut(); // or the watches would go on as they were allowed
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 world.proxy.mend();
-                for _ in 0..200 {
-                    if sidecar.as_node() == [Some(is_own_node_only); 2] {
-                        break;
+                let _ = timeout(Duration::from_secs(20), async {
+                    while sidecar.as_node() != right {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                     }
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+                })
+                .await;
+                assert_eq!(sidecar.answers().await.as_ref(), Ok(&expected), "nothing is lost");
+                let made = sidecar.requests() - before;
+                assert!(made <= 30, "{made} requests for a change of rights");
             }
-            assert_eq!(sidecar.answers().await.as_ref(), Ok(&expected), "nothing is lost");
-            let made = sidecar.requests() - before;
-            assert!(made <= 30 * cuts, "{made} requests for a change of rights, after {cuts} cuts");
         }
         // Nor does one that starts there need anybody's help; `on` does, and says which.
         let sidecar = Running::start(&world.source(), Impersonation::Auto).await;
